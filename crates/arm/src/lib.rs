@@ -1,1 +1,5 @@
-//! arm
+//! The management plane: ARM over HTTPS with Entra ID tokens, resource providers as pure
+//! functions, one transaction for each request, operations that survive a restart.
+
+pub mod provider;
+pub mod providers;

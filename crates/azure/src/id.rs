@@ -55,10 +55,7 @@ impl ResourceId {
             if !word.eq_ignore_ascii_case("providers") {
                 return Err(invalid("expected `providers`"));
             }
-            let end = tail
-                .iter()
-                .position(|segment| segment.eq_ignore_ascii_case("providers"))
-                .unwrap_or(tail.len());
+            let end = tail.iter().position(|segment| segment.eq_ignore_ascii_case("providers")).unwrap_or(tail.len());
             let (resource, next) = tail.split_at(end);
             if resource.len() < 3 || resource.len() % 2 == 0 {
                 return Err(invalid("`providers` needs a namespace and pairs of type and name"));

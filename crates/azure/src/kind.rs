@@ -105,11 +105,7 @@ impl Kind {
 
     /// The kind with this ARM type, whatever its case.
     pub fn from_type(arm_type: &str) -> Self {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.arm_type().eq_ignore_ascii_case(arm_type))
-            .unwrap_or(Self::Other)
+        Self::ALL.iter().copied().find(|kind| kind.arm_type().eq_ignore_ascii_case(arm_type)).unwrap_or(Self::Other)
     }
 
     /// The last part of the type: what a collection of these is called in a path.

@@ -1,0 +1,230 @@
+//! The estate: every resource that is declared, at one revision.
+//!
+//! Immutable and persistent: applying a change costs the size of the change (times a logarithm),
+//! never the size of the estate, and older estates stay valid. Three indexes are kept: by id
+//! (in tree order, so children are a range), by kind, and *who refers to whom*.
+
+use std::{ops::Bound, sync::Arc};
+
+use imbl::{OrdMap, OrdSet};
+
+use crate::{
+    Kind, Resource, ResourceId,
+    model::{
+        AgentPool, ManagedCluster, Model, NetworkInterface, PrivateDnsZone, PrivateEndpoint, RecordSet, Subnet,
+        UserAssignedIdentity, VirtualNetwork, VirtualNetworkGateway,
+    },
+};
+
+/// What is declared, at one revision.
+#[derive(Debug, Clone, Default)]
+pub struct Estate {
+    revision: u64,
+    resources: OrdMap<ResourceId, Arc<Resource>>,
+    by_kind: OrdMap<Kind, OrdSet<ResourceId>>,
+    referrers: OrdMap<ResourceId, OrdSet<ResourceId>>,
+}
+
+/// One change of one resource.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Create or replace.
+    Put(Arc<Resource>),
+    /// Remove, if it is there. Children are not removed with it.
+    Delete(ResourceId),
+}
+
+impl Change {
+    /// Create or replace `resource`.
+    pub fn put(resource: Resource) -> Self {
+        Self::Put(Arc::new(resource))
+    }
+
+    /// The resource that changes.
+    pub fn id(&self) -> &ResourceId {
+        match self {
+            Self::Put(resource) => resource.id(),
+            Self::Delete(id) => id,
+        }
+    }
+}
+
+impl Estate {
+    /// The revision this estate is of; revisions only grow.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The estate after `changes`, in order, at `revision`.
+    #[must_use]
+    pub fn apply<'a>(&self, revision: u64, changes: impl IntoIterator<Item = &'a Change>) -> Self {
+        let mut next = self.clone();
+        next.revision = revision;
+        for change in changes {
+            next.remove(change.id());
+            if let Change::Put(resource) = change {
+                next.insert(Arc::clone(resource));
+            }
+        }
+        next
+    }
+
+    fn insert(&mut self, resource: Arc<Resource>) {
+        let id = resource.id().clone();
+        self.by_kind.entry(resource.kind()).or_default().insert(id.clone());
+        for target in resource.references() {
+            self.referrers.entry(target.clone()).or_default().insert(id.clone());
+        }
+        self.resources.insert(id, resource);
+    }
+
+    fn remove(&mut self, id: &ResourceId) {
+        let Some(old) = self.resources.remove(id) else { return };
+        if let Some(ids) = self.by_kind.get_mut(&old.kind()) {
+            ids.remove(id);
+        }
+        for target in old.references() {
+            if let Some(ids) = self.referrers.get_mut(target) {
+                ids.remove(id);
+                if ids.is_empty() {
+                    self.referrers.remove(target);
+                }
+            }
+        }
+    }
+
+    /// How many resources there are.
+    pub fn len(&self) -> usize {
+        self.resources.len()
+    }
+
+    /// Whether nothing is declared.
+    pub fn is_empty(&self) -> bool {
+        self.resources.is_empty()
+    }
+
+    /// The resource `id`.
+    pub fn get(&self, id: &ResourceId) -> Option<&Arc<Resource>> {
+        self.resources.get(id)
+    }
+
+    /// Whether `id` exists.
+    pub fn contains(&self, id: &ResourceId) -> bool {
+        self.resources.contains_key(id)
+    }
+
+    /// Every resource, parents before children.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.values()
+    }
+
+    /// Everything strictly below `scope` (a group, a subscription, a parent resource).
+    pub fn below<'a>(&'a self, scope: &'a ResourceId) -> impl Iterator<Item = &'a Arc<Resource>> + 'a {
+        self.resources
+            .range((Bound::Excluded(scope.clone()), Bound::Unbounded))
+            .map(|(_, resource)| resource)
+            .take_while(move |resource| resource.id().is_below(scope))
+    }
+
+    /// The direct children of `parent` of one kind.
+    pub fn children<'a>(&'a self, parent: &'a ResourceId, kind: Kind) -> impl Iterator<Item = &'a Arc<Resource>> + 'a {
+        self.below(parent)
+            .filter(move |resource| resource.kind() == kind && resource.id().parent().as_ref() == Some(parent))
+    }
+
+    /// Every resource of one kind, in id order.
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Arc<Resource>> {
+        self.by_kind.get(&kind).into_iter().flatten().filter_map(|id| self.resources.get(id))
+    }
+
+    /// The resources that refer to `target`, in id order.
+    pub fn referrers<'a>(&'a self, target: &ResourceId) -> impl Iterator<Item = &'a Arc<Resource>> + 'a {
+        self.referrers.get(target).into_iter().flatten().filter_map(|id| self.resources.get(id))
+    }
+
+    /// Every subnet of a virtual network, with its id.
+    pub fn subnets<'a>(&'a self, network: &'a ResourceId) -> impl Iterator<Item = (&'a ResourceId, &'a Subnet)> + 'a {
+        self.children(network, Kind::Subnet).filter_map(|resource| match resource.model() {
+            Model::Subnet(subnet) => Some((resource.id(), subnet)),
+            _ => None,
+        })
+    }
+}
+
+macro_rules! typed {
+    ($($(#[$doc:meta])* $get:ident: $model:ident,)*) => {
+        impl Estate {
+            $($(#[$doc])*
+            pub fn $get(&self, id: &ResourceId) -> Option<&$model> {
+                match self.get(id)?.model() {
+                    Model::$model(model) => Some(model),
+                    _ => None,
+                }
+            })*
+        }
+    };
+}
+
+typed! {
+    /// The virtual network `id`.
+    virtual_network: VirtualNetwork,
+    /// The subnet `id`.
+    subnet: Subnet,
+    /// The network interface `id`.
+    network_interface: NetworkInterface,
+    /// The private endpoint `id`.
+    private_endpoint: PrivateEndpoint,
+    /// The private DNS zone `id`.
+    private_dns_zone: PrivateDnsZone,
+    /// The record set `id`.
+    record_set: RecordSet,
+    /// The managed cluster `id`.
+    managed_cluster: ManagedCluster,
+    /// The agent pool `id`.
+    agent_pool: AgentPool,
+    /// The virtual network gateway `id`.
+    virtual_network_gateway: VirtualNetworkGateway,
+    /// The user-assigned identity `id`.
+    user_assigned_identity: UserAssignedIdentity,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn vnet(name: &str) -> ResourceId {
+        ResourceId::group("s", "rg").resource(Kind::VirtualNetwork.arm_type(), name)
+    }
+
+    fn peering(from: &str, to: &str) -> Change {
+        let document = json!({"properties": {"remoteVirtualNetwork": {"id": vnet(to).as_str()}}});
+        Change::put(Resource::new(vnet(from).child("virtualNetworkPeerings", "p"), &document))
+    }
+
+    #[test]
+    fn who_refers_to_whom_follows_every_change() {
+        let estate = Estate::default().apply(1, &[peering("a", "b"), peering("c", "b")]);
+        let names = |estate: &Estate, name: &str| estate.referrers(&vnet(name)).count();
+        assert_eq!(names(&estate, "B"), 2);
+
+        let moved = estate.apply(2, &[peering("a", "x")]);
+        assert_eq!((names(&moved, "b"), names(&moved, "x")), (1, 1));
+        assert_eq!(names(&estate, "b"), 2, "an older estate stays as it was");
+
+        let removed = moved.apply(3, &[Change::Delete(vnet("a").child("virtualNetworkPeerings", "p"))]);
+        assert_eq!((names(&removed, "x"), removed.len(), removed.revision()), (0, 1, 3));
+    }
+
+    #[test]
+    fn children_are_the_direct_ones_of_the_kind() {
+        let subnet = |name: &str| Change::put(Resource::new(vnet("a").child("subnets", name), &json!({})));
+        let changes = [Change::put(Resource::new(vnet("a"), &json!({}))), subnet("x"), subnet("y"), peering("a", "b")];
+        let estate = Estate::default().apply(1, &changes);
+        let network = vnet("A");
+        let names: Vec<_> = estate.subnets(&network).map(|(id, _)| id.name().to_owned()).collect();
+        assert_eq!(names, ["x", "y"]);
+        assert_eq!(estate.below(&network).count(), 3);
+    }
+}
