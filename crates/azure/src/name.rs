@@ -46,6 +46,11 @@ impl DnsName {
         Ok(Self(name.to_ascii_lowercase().into()))
     }
 
+    /// The root of the DNS, written as the empty text.
+    pub fn root() -> Self {
+        Self("".into())
+    }
+
     /// The name without its trailing dot, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
