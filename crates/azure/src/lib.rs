@@ -16,6 +16,7 @@ mod lower;
 pub mod model;
 mod name;
 mod resource;
+pub mod sketch;
 
 pub use document::Document;
 pub use error::ArmError;

@@ -1,0 +1,216 @@
+//! Estates in a few words, for tests and benchmarks: each call adds resources as ARM would have
+//! written them, with the defaults that do not matter left out.
+
+use serde_json::{Value, json};
+
+use crate::{Change, Estate, Kind, Resource, ResourceId, aks};
+
+/// An estate being sketched; everything lies in one resource group of one subscription.
+#[derive(Debug, Clone)]
+pub struct Sketch {
+    group: ResourceId,
+    changes: Vec<Change>,
+}
+
+impl Default for Sketch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sketch {
+    /// An empty estate with one resource group, `rg`.
+    pub fn new() -> Self {
+        let group = ResourceId::group("00000000-0000-0000-0000-000000000001", "rg");
+        let sketch = Self { group: group.clone(), changes: Vec::new() };
+        sketch.put(group, &json!({"location": "japaneast"}))
+    }
+
+    /// The id of the resource of `kind` called `name`; children are `parent/child`.
+    pub fn id(&self, kind: Kind, name: &str) -> ResourceId {
+        let path = kind.arm_type();
+        let mut parts = path.splitn(3, '/');
+        let top = format!("{}/{}", parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        match (parts.next(), name.split_once('/')) {
+            (Some(child), Some((parent, name))) => self.group.resource(&top, parent).child(child, name),
+            _ => self.group.resource(&top, name),
+        }
+    }
+
+    /// Puts any document.
+    #[must_use]
+    pub fn put(mut self, id: ResourceId, document: &Value) -> Self {
+        self.changes.push(Change::put(Resource::new(id, document)));
+        self
+    }
+
+    /// Deletes a resource.
+    #[must_use]
+    pub fn delete(mut self, id: ResourceId) -> Self {
+        self.changes.push(Change::Delete(id));
+        self
+    }
+
+    /// A virtual network with one subnet, `default`, as large as itself.
+    #[must_use]
+    pub fn network(self, name: &str, prefix: &str) -> Self {
+        self.network_with_dns(name, prefix, &[])
+    }
+
+    /// The same, with custom DNS servers.
+    #[must_use]
+    pub fn network_with_dns(self, name: &str, prefix: &str, servers: &[&str]) -> Self {
+        let network = self.id(Kind::VirtualNetwork, name);
+        let subnet = network.child("subnets", "default");
+        self.put(
+            network,
+            &json!({"properties": {
+                "addressSpace": {"addressPrefixes": [prefix]},
+                "dhcpOptions": {"dnsServers": servers},
+            }}),
+        )
+        .put(subnet, &json!({"properties": {"addressPrefix": prefix}}))
+    }
+
+    /// A network interface in the network's `default` subnet.
+    #[must_use]
+    pub fn nic(self, name: &str, network: &str, address: &str) -> Self {
+        let id = self.id(Kind::NetworkInterface, name);
+        let subnet = self.id(Kind::VirtualNetwork, network).child("subnets", "default");
+        self.put(
+            id,
+            &json!({"properties": {"ipConfigurations": [
+                {"name": "ipconfig1", "properties": {"privateIPAddress": address, "subnet": {"id": subnet}}}
+            ]}}),
+        )
+    }
+
+    /// One half of a peering, `to-<to>` in `from`.
+    #[must_use]
+    pub fn half_peering(self, from: &str, to: &str, options: Value) -> Self {
+        let id = self.id(Kind::Peering, &format!("{from}/to-{to}"));
+        let mut properties = json!({"remoteVirtualNetwork": {"id": self.id(Kind::VirtualNetwork, to)}});
+        if let (Value::Object(properties), Value::Object(options)) = (&mut properties, options) {
+            properties.extend(options);
+        }
+        self.put(id, &json!({"properties": properties}))
+    }
+
+    /// Both halves of a peering.
+    #[must_use]
+    pub fn peering(self, a: &str, b: &str) -> Self {
+        self.half_peering(a, b, json!({})).half_peering(b, a, json!({}))
+    }
+
+    /// A private DNS zone.
+    #[must_use]
+    pub fn zone(self, name: &str) -> Self {
+        let id = self.id(Kind::PrivateDnsZone, name);
+        self.put(id, &json!({"location": "global", "properties": {}}))
+    }
+
+    /// A link from a zone to a network.
+    #[must_use]
+    pub fn link(self, zone: &str, network: &str, options: Value) -> Self {
+        let id = self.id(Kind::VirtualNetworkLink, &format!("{zone}/to-{network}"));
+        let mut properties = json!({"virtualNetwork": {"id": self.id(Kind::VirtualNetwork, network)}});
+        if let (Value::Object(properties), Value::Object(options)) = (&mut properties, options) {
+            properties.extend(options);
+        }
+        self.put(id, &json!({"location": "global", "properties": properties}))
+    }
+
+    /// A record set; `properties` as ARM spells them (`{"aRecords": […]}`).
+    #[must_use]
+    pub fn record(self, kind: Kind, zone: &str, name: &str, properties: &Value) -> Self {
+        let id = self.id(Kind::PrivateDnsZone, zone).child(kind.collection(), name);
+        self.put(id, &json!({"properties": properties}))
+    }
+
+    /// An `A` record.
+    #[must_use]
+    pub fn a_record(self, zone: &str, name: &str, address: &str) -> Self {
+        self.record(Kind::RecordA, zone, name, &json!({"ttl": 300, "aRecords": [{"ipv4Address": address}]}))
+    }
+
+    /// A running private cluster `name` whose endpoint stands at `address` of `network`: the
+    /// endpoint with its interface and the system zone `<name>-zone.privatelink.japaneast.azmk8s.io`,
+    /// linked to the network. With `public_fqdn`, also `<name>.hcp.japaneast.azmk8s.io`.
+    #[must_use]
+    pub fn private_cluster(self, name: &str, network: &str, address: &str, public_fqdn: bool) -> Self {
+        let zone = format!("{name}-zone.privatelink.japaneast.azmk8s.io");
+        let subscription = self.group.subscription().unwrap_or_default().to_owned();
+        let node_group = ResourceId::group(&subscription, &format!("MC_{name}"));
+        let endpoint = node_group.resource(Kind::PrivateEndpoint.arm_type(), aks::PRIVATE_ENDPOINT_NAME);
+        let nic = node_group.resource(Kind::NetworkInterface.arm_type(), "kube-apiserver.nic");
+        let cluster = self.id(Kind::ManagedCluster, name);
+        let subnet = self.id(Kind::VirtualNetwork, network).child("subnets", "default");
+        let mut properties = json!({
+            "kubernetesVersion": "1.33.2",
+            "privateFQDN": format!("{name}.{zone}"),
+            "nodeResourceGroup": node_group.name(),
+            "apiServerAccessProfile": {"enablePrivateCluster": true, "enablePrivateClusterPublicFQDN": public_fqdn},
+        });
+        if public_fqdn {
+            properties["fqdn"] = json!(format!("{name}.hcp.japaneast.azmk8s.io"));
+        }
+        self.put(cluster.clone(), &json!({"location": "japaneast", "properties": properties}))
+            .put(
+                nic.clone(),
+                &json!({"properties": {
+                    "privateEndpoint": {"id": endpoint},
+                    "ipConfigurations": [
+                        {"name": "c", "properties": {"privateIPAddress": address, "subnet": {"id": subnet}}}
+                    ],
+                }}),
+            )
+            .put(
+                endpoint,
+                &json!({"properties": {
+                    "subnet": {"id": subnet},
+                    "networkInterfaces": [{"id": nic}],
+                    "privateLinkServiceConnections": [{"properties": {
+                        "privateLinkServiceId": cluster,
+                        "privateLinkServiceConnectionState": {"status": "Approved"},
+                    }}],
+                }}),
+            )
+            .zone(&zone)
+            .link(&zone, network, json!({}))
+            .a_record(&zone, name, address)
+    }
+
+    /// A VPN gateway with a client address pool in the network's `GatewaySubnet`.
+    #[must_use]
+    pub fn vpn_gateway(self, name: &str, network: &str) -> Self {
+        let id = self.id(Kind::VirtualNetworkGateway, name);
+        let subnet = self.id(Kind::VirtualNetwork, network).child("subnets", "GatewaySubnet");
+        self.put(subnet.clone(), &json!({"properties": {"addressPrefix": "10.255.0.0/27"}})).put(
+            id,
+            &json!({"properties": {
+                "ipConfigurations": [{"properties": {"subnet": {"id": subnet}}}],
+                "vpnClientConfiguration": {"vpnClientAddressPool": {"addressPrefixes": ["172.16.201.0/24"]}},
+            }}),
+        )
+    }
+
+    /// A machine outside Azure: a VPN client of `gateway`, or on the Internet; with a hosts file.
+    #[must_use]
+    pub fn client(self, name: &str, gateway: Option<&str>, hosts: &[(&str, &str)]) -> Self {
+        let id = self.id(Kind::LabClient, name);
+        let hosts: Vec<Value> =
+            hosts.iter().map(|(address, name)| json!({"ipAddress": address, "names": [name]})).collect();
+        let gateway = gateway.map(|name| json!({"id": self.id(Kind::VirtualNetworkGateway, name)}));
+        self.put(id, &json!({"properties": {"virtualNetworkGateway": gateway, "hosts": hosts}}))
+    }
+
+    /// The changes sketched so far.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The estate.
+    pub fn estate(&self) -> Estate {
+        Estate::default().apply(1, &self.changes)
+    }
+}
