@@ -34,7 +34,7 @@ impl Recorder for Vec<Hop> {
 
 /// Who answers a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", tag = "kind")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
 pub enum Responder {
     /// The machine's own hosts file.
     HostsFile,
@@ -57,7 +57,7 @@ pub enum Responder {
 
 /// Where a packet goes next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", tag = "kind")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
 pub enum NextHop {
     /// Stays in the virtual network.
     VirtualNetwork {
@@ -84,7 +84,7 @@ pub enum NextHop {
 
 /// One step on the way to an answer or a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", tag = "step")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "step")]
 pub enum Hop {
     /// The hosts file has the name.
     HostsEntry {
@@ -159,7 +159,7 @@ pub enum Hop {
 
 /// How a question of reachability ends: a closed set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", tag = "disposition")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "disposition")]
 pub enum Disposition {
     /// The connection reaches this cluster's API server.
     Connected {

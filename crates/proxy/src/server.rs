@@ -1,0 +1,162 @@
+//! A listener for each vantage: SOCKS5 and HTTP CONNECT on one port, told apart by the first byte.
+//!
+//! Every connection asks the newest network whether and where it leads; only what the model
+//! connects is connected. The proxy never resolves or routes by itself.
+
+use std::{io, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use network::{Disposition, Host, Network, ResourceId, Trace, Vantage};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{HandshakeError, connect, refusal, socks5};
+
+/// Time a client has to say where it wants to go.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections one vantage may have open.
+const CONNECTIONS_MAX: usize = 1024;
+/// How long, and how much, is read from a client that was refused.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+const LINGER_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes buffered in each direction.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A byte stream to a cluster's API server.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// What stands behind the private endpoints and public addresses.
+pub trait Backend: Send + Sync + 'static {
+    /// Opens a connection to the API server of `cluster`.
+    ///
+    /// # Errors
+    /// When the cluster cannot be served.
+    fn open(&self, cluster: &ResourceId) -> io::Result<Box<dyn Stream>>;
+}
+
+/// The newest network, as it is published.
+pub type CurrentNetwork = Arc<ArcSwap<Network>>;
+
+/// Serves vantages out of the newest network.
+#[derive(Clone)]
+pub struct Proxy {
+    current: CurrentNetwork,
+    backend: Arc<dyn Backend>,
+}
+
+impl Proxy {
+    /// A proxy over `current` in front of `backend`.
+    pub fn new(current: CurrentNetwork, backend: Arc<dyn Backend>) -> Self {
+        Self { current, backend }
+    }
+
+    /// Accepts connections of clients that stand at `vantage` until `shutdown`.
+    pub async fn serve(self, vantage: Vantage, listener: TcpListener, shutdown: CancellationToken) {
+        let vantage = Arc::new(vantage);
+        let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            // A failed accept (out of descriptors) is the client's loss; a full house, too.
+            let Ok((stream, _)) = accepted else {
+                tokio::task::yield_now().await;
+                continue;
+            };
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
+            let (proxy, vantage, shutdown) = (self.clone(), Arc::clone(&vantage), shutdown.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    served = proxy.client(&vantage, stream) => {
+                        if let Err(error) = served {
+                            tracing::debug!(%vantage, %error, "proxy connection ended");
+                        }
+                    }
+                }
+                drop(slot);
+            });
+        }
+    }
+
+    async fn client(&self, vantage: &Vantage, mut stream: TcpStream) -> Result<(), HandshakeError> {
+        stream.set_nodelay(true)?;
+        let opened = timeout(HANDSHAKE_TIMEOUT, self.handshake(vantage, &mut stream)).await;
+        match opened.unwrap_or(Err(HandshakeError::TimedOut)) {
+            Ok(Some(mut server)) => {
+                tokio::io::copy_bidirectional_with_sizes(&mut stream, &mut server, BUFFER_BYTES, BUFFER_BYTES).await?;
+                Ok(())
+            }
+            Ok(None) => Ok(linger(&mut stream).await?),
+            Err(error) => {
+                linger(&mut stream).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The connection the client asked for; `None` when it was refused and told so.
+    async fn handshake(
+        &self,
+        vantage: &Vantage,
+        stream: &mut TcpStream,
+    ) -> Result<Option<Box<dyn Stream>>, HandshakeError> {
+        let mut first = [0];
+        if stream.peek(&mut first).await? == 0 {
+            return Ok(None);
+        }
+        if first[0] == socks5::VERSION {
+            let (host, port) = socks5::accept(stream).await?;
+            return match self.open(vantage, &host, port) {
+                Ok(server) => {
+                    socks5::reply(stream, refusal::SocksReply::Succeeded).await?;
+                    Ok(Some(server))
+                }
+                Err(trace) => {
+                    socks5::reply(stream, refusal::socks_reply(&trace.disposition)).await?;
+                    Ok(None)
+                }
+            };
+        }
+        let connect::Connect { host, port, early } = connect::accept(stream).await?;
+        match self.open(vantage, &host, port) {
+            Ok(mut server) => {
+                stream.write_all(connect::ESTABLISHED).await?;
+                server.write_all(&early).await?;
+                Ok(Some(server))
+            }
+            Err(trace) => {
+                stream.write_all(&refusal::http_refusal(&trace)).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn open(&self, vantage: &Vantage, host: &Host, port: u16) -> Result<Box<dyn Stream>, Box<Trace>> {
+        let trace = self.current.load().reach(vantage, host, port);
+        let Disposition::Connected { cluster, .. } = &trace.disposition else { return Err(Box::new(trace)) };
+        self.backend.open(cluster).map_err(|error| {
+            tracing::warn!(%cluster, %error, "the API server of a reachable cluster could not be opened");
+            Box::new(Trace { disposition: Disposition::ClusterStopped { cluster: cluster.clone() }, ..trace.clone() })
+        })
+    }
+}
+
+/// Ends a refused connection so that the client reads the refusal: closing a socket with unread
+/// input would reset it, and the reset could overtake the answer.
+async fn linger(stream: &mut TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut rest = stream.take(LINGER_BYTES_MAX);
+    match timeout(LINGER_TIMEOUT, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await {
+        Ok(read) => read.map(drop),
+        Err(_) => Ok(()),
+    }
+}
