@@ -1,5 +1,6 @@
 //! The management plane: ARM over HTTPS with Entra ID tokens, resource providers as pure
 //! functions, one transaction for each request, operations that survive a restart.
 
+pub mod auth;
 pub mod provider;
 pub mod providers;

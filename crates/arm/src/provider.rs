@@ -136,11 +136,30 @@ pub trait Provider: Sync {
         Err(unknown_action(request.id, action))
     }
 
-    /// `GET <id>/<view>` for what is no resource of its own (`upgradeProfiles/default`). `view` is
-    /// in lower case.
+    /// `GET <id>/<view>` for what is neither a stored resource nor a collection of a known kind
+    /// (`upgradeProfiles/default`, `ALL`). `view` is in lower case; `existing` is the nearest
+    /// resource above it that is stored.
     fn view(&self, request: &mut Request<'_>, existing: &Resource, view: &str) -> Result<Value, ArmError> {
         let _ = (existing, view);
         Err(ArmError::not_found("NotFound", format!("The resource '{}' has no '{view}'.", request.id)))
+    }
+
+    /// `GET` of the collection of this kind below `request.id` (a subscription, a group, a parent
+    /// resource or, for extension resources, any scope). The group and the parent exist.
+    fn list(&self, request: &mut Request<'_>) -> Result<Listing, ArmError> {
+        let _ = request;
+        Ok(Listing::Stored)
+    }
+
+    /// `GET` of a resource that exists without anybody having put it (a built-in role definition).
+    fn builtin(&self, request: &mut Request<'_>) -> Option<Value> {
+        let _ = request;
+        None
+    }
+
+    /// The refusal when `id` is not there.
+    fn not_found(&self, id: &ResourceId) -> ArmError {
+        not_found(id)
     }
 
     /// The resource as a client reads it: by default its document. Providers whose resources embed
@@ -154,6 +173,27 @@ pub trait Provider: Sync {
     fn renders_verbatim(&self) -> bool {
         false
     }
+}
+
+/// What a collection holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Listing {
+    /// The stored resources of the kind at the scope, each rendered.
+    Stored,
+    /// These, already rendered.
+    These(Vec<Value>),
+}
+
+/// ARM's refusal for a resource that is not there.
+pub fn not_found(id: &ResourceId) -> ArmError {
+    let below = id.as_str().rsplit_once("/providers/").map_or(id.as_str(), |(_, below)| below);
+    let place = id.group_name().map_or(String::new(), |group| format!(" under resource group '{group}'"));
+    ArmError::not_found(
+        "ResourceNotFound",
+        format!(
+            "The Resource '{below}'{place} was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+        ),
+    )
 }
 
 /// The `POST` that this resource does not know.
