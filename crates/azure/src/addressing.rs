@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-use crate::{Estate, Kind, ResourceId, model::Model};
+use crate::{Estate, ResourceId, model::Model};
 
 /// Addresses at the start of a subnet that Azure keeps to itself.
 const RESERVED_AT_START: u32 = 4;
@@ -48,19 +48,22 @@ pub fn next_free(prefix: Ipv4Net, taken: &BTreeSet<Ipv4Addr>, from: Option<Ipv4A
     (start..=last).find(free).or_else(|| (first..start).find(free)).map(Ipv4Addr::from)
 }
 
-/// The addresses in use in a subnet, by the interfaces that stand in it.
+/// The addresses in use in a subnet: those of the interfaces and of the cluster nodes in it.
 pub fn taken(estate: &Estate, subnet: &ResourceId) -> BTreeSet<Ipv4Addr> {
-    estate
-        .referrers(subnet)
-        .filter(|resource| resource.kind() == Kind::NetworkInterface)
-        .filter_map(|resource| match resource.model() {
-            Model::NetworkInterface(nic) => Some(nic),
-            _ => None,
-        })
-        .flat_map(|nic| &nic.ip_configurations)
-        .filter(|configuration| configuration.subnet == *subnet)
-        .filter_map(|configuration| configuration.address)
-        .collect()
+    let mut taken = BTreeSet::new();
+    for resource in estate.referrers(subnet) {
+        match resource.model() {
+            Model::NetworkInterface(nic) => taken.extend(
+                nic.ip_configurations
+                    .iter()
+                    .filter(|configuration| configuration.subnet == *subnet)
+                    .filter_map(|configuration| configuration.address),
+            ),
+            Model::AgentPool(pool) => taken.extend(&pool.node_addresses),
+            _ => {}
+        }
+    }
+    taken
 }
 
 /// The first pair of prefixes, one from each side, that share an address.

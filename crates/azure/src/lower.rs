@@ -32,7 +32,7 @@ pub fn lower(id: &ResourceId, document: &Value, hidden: &Value) -> (Model, Vec<F
         Kind::VirtualNetworkLink => link(properties).map(Model::VirtualNetworkLink),
         kind if kind.is_record_set() => Some(Model::RecordSet(record_set(kind, properties))),
         Kind::ManagedCluster => Some(Model::ManagedCluster(cluster(id, properties, Json::new(hidden)))),
-        Kind::AgentPool => Some(Model::AgentPool(agent_pool(properties))),
+        Kind::AgentPool => Some(Model::AgentPool(agent_pool(properties, Json::new(hidden)))),
         Kind::VirtualNetworkGateway => Some(Model::VirtualNetworkGateway(gateway(properties))),
         Kind::UserAssignedIdentity => identity(properties).map(Model::UserAssignedIdentity),
         Kind::RoleAssignment => role_assignment(properties).map(Model::RoleAssignment),
@@ -201,7 +201,7 @@ fn cluster(id: &ResourceId, properties: Json<'_>, hidden: Json<'_>) -> ManagedCl
     }
 }
 
-fn agent_pool(properties: Json<'_>) -> AgentPool {
+fn agent_pool(properties: Json<'_>, hidden: Json<'_>) -> AgentPool {
     let text = |name: &str| properties.get(name).text().unwrap_or_default().to_owned();
     let labels = properties.get("nodeLabels").value().and_then(Value::as_object).into_iter().flatten();
     AgentPool {
@@ -212,7 +212,8 @@ fn agent_pool(properties: Json<'_>) -> AgentPool {
         kubernetes_version: text("currentOrchestratorVersion"),
         node_image_version: text("nodeImageVersion"),
         running: properties.at("powerState.code").text().is_none_or(|code| code.eq_ignore_ascii_case("running")),
-        subnet: properties.get("vnetSubnetID").id(),
+        subnet: properties.get("vnetSubnetID").id().or_else(|| hidden.get("subnet").id()),
+        node_addresses: hidden.get("addresses").list(),
         zones: properties.get("availabilityZones").list(),
         labels: labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
         taints: properties.get("nodeTaints").list(),

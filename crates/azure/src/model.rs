@@ -278,8 +278,11 @@ pub struct AgentPool {
     pub node_image_version: String,
     /// Whether the pool runs.
     pub running: bool,
-    /// `vnetSubnetID`.
+    /// `vnetSubnetID`, or the subnet AKS made for the pool.
     pub subnet: Option<ResourceId>,
+    /// The nodes' addresses in that subnet, in the order of the nodes. Nodes are instances of a
+    /// scale set: they have addresses, but no network interface resources.
+    pub node_addresses: Vec<Ipv4Addr>,
     /// `availabilityZones`.
     pub zones: Vec<String>,
     /// `nodeLabels`.
