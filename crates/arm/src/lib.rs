@@ -2,5 +2,9 @@
 //! functions, one transaction for each request, operations that survive a restart.
 
 pub mod auth;
+pub mod hooks;
+mod operations;
 pub mod provider;
 pub mod providers;
+mod target;
+mod wire;

@@ -1,5 +1,12 @@
 //! Which provider answers for which kind of resource, and for what lies at a location.
 
+pub mod filter;
+pub mod groups;
+pub mod lab;
+pub mod locations;
+pub mod namespaces;
+pub mod resources;
+
 use azure::{ArmError, Kind};
 use serde_json::Value;
 
@@ -17,6 +24,8 @@ impl Provider for Plain {
 /// The provider of `kind`.
 pub fn of(kind: Kind) -> &'static dyn Provider {
     match kind {
+        Kind::ResourceGroup => &groups::ResourceGroups,
+        Kind::LabClient => &lab::LabClients,
         _ => &Plain,
     }
 }

@@ -1,0 +1,253 @@
+//! Tenants, subscriptions and the listing of resources, and the rules that hold for all of them.
+
+use azure::{ArmError, Estate, Json, Kind, Resource, ResourceId};
+use serde_json::{Map, Value, json};
+
+use super::{
+    filter::{Filter, Operator},
+    locations::{self, Place},
+};
+use crate::provider::{Lab, Request, wire_type};
+
+/// `GET /tenants`.
+pub fn tenants(lab: &Lab) -> Value {
+    json!({"value": [{
+        "id": format!("/tenants/{}", lab.tenant),
+        "tenantId": lab.tenant,
+        "countryCode": "JP",
+        "displayName": "noren",
+        "domains": ["noren.localhost"],
+        "defaultDomain": "noren.localhost",
+        "tenantCategory": "Home",
+        "tenantType": "AAD",
+    }]})
+}
+
+/// `GET /subscriptions/S`.
+pub fn subscription(lab: &Lab) -> Value {
+    json!({
+        "id": format!("/subscriptions/{}", lab.subscription),
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
+        "subscriptionId": lab.subscription,
+        "tenantId": lab.tenant,
+        "displayName": "noren",
+        "state": "Enabled",
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01",
+            "quotaId": "PayAsYouGo_2014-09-01",
+            "spendingLimit": "Off",
+        },
+    })
+}
+
+/// The refusal of a tracked resource without a location.
+pub fn location_required() -> ArmError {
+    ArmError::bad_request("LocationRequired", "The location property is required for this definition.")
+}
+
+/// Where resources of a type may lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placement {
+    /// In a region; clients must say which.
+    Regional,
+    /// In none; clients say `global`.
+    Global,
+    /// They have no location, or nobody here knows.
+    Free,
+}
+
+fn placement(id: &ResourceId) -> Placement {
+    match Kind::of(id) {
+        Kind::VirtualNetwork
+        | Kind::NetworkInterface
+        | Kind::PrivateEndpoint
+        | Kind::NetworkSecurityGroup
+        | Kind::RouteTable
+        | Kind::PublicIpAddress
+        | Kind::VirtualNetworkGateway
+        | Kind::ManagedCluster
+        | Kind::UserAssignedIdentity => Placement::Regional,
+        Kind::PrivateDnsZone | Kind::VirtualNetworkLink => Placement::Global,
+        _ => Placement::Free,
+    }
+}
+
+/// ARM's own checks of the location in the body of a `PUT`, before any provider sees it.
+///
+/// # Errors
+/// 400 when it is missing or unknown, 409 when the resource lies elsewhere.
+pub fn check_location(id: &ResourceId, body: &Value, existing: Option<&Resource>) -> Result<(), ArmError> {
+    let given = Json::new(body).get("location").text();
+    let placement = placement(id);
+    let Some(given) = given else {
+        return if existing.is_none() && placement != Placement::Free { Err(location_required()) } else { Ok(()) };
+    };
+    match (placement, locations::find(given)) {
+        (Placement::Regional, None | Some(Place::Global)) | (Placement::Global, None | Some(Place::Region(_))) => {
+            return Err(locations::not_available(given, &wire_type(id)));
+        }
+        (Placement::Free, None) if Kind::of(id) == Kind::Other => {
+            return Err(locations::not_available(given, &wire_type(id)));
+        }
+        _ => {}
+    }
+    let Some(existing) = existing else { return Ok(()) };
+    let before = existing.document().value();
+    match Json::new(&before).get("location").text() {
+        Some(place) if placement != Placement::Free && locations::find(place) != locations::find(given) => {
+            Err(ArmError::conflict(
+                "InvalidResourceLocation",
+                format!(
+                    "The resource '{}' already exists in location '{place}' in resource group '{}'. A resource with \
+                     the same name cannot be created in location '{given}'. Please select a new resource name.",
+                    id.name(),
+                    id.group_name().unwrap_or_default()
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `GET …/resources`: the tracked top-level resources of a subscription or a group.
+///
+/// # Errors
+/// 400 for a `$filter` or `$top` that makes no sense.
+pub fn list(request: &Request<'_>) -> Result<Value, ArmError> {
+    let filter = request.query("$filter").map(Filter::parse).transpose()?;
+    let expand = request.query("$expand").unwrap_or_default().to_ascii_lowercase();
+    let expand: Vec<&str> = expand.split(',').map(str::trim).collect();
+    let found: Vec<Value> = tracked(request.estate, request.id)
+        .filter_map(|resource| {
+            let document = resource.document().value();
+            let shown = filter.as_ref().is_none_or(|filter| matches(filter, &document));
+            shown.then(|| summary(&document, &expand))
+        })
+        .take(top(request)?)
+        .collect();
+    Ok(json!({"value": found}))
+}
+
+/// The resources that a listing shows: directly in a group, and not about another resource.
+fn tracked<'a>(estate: &'a Estate, scope: &'a ResourceId) -> impl Iterator<Item = &'a std::sync::Arc<Resource>> + 'a {
+    estate.below(scope).filter(|resource| {
+        !matches!(resource.kind(), Kind::ResourceGroup | Kind::Deployment | Kind::RoleAssignment | Kind::RoleDefinition)
+            && resource.id().group_name().is_some()
+            && resource.id().parent() == resource.id().group_id()
+    })
+}
+
+/// The envelope of a resource, without its properties.
+fn summary(document: &Value, expand: &[&str]) -> Value {
+    let mut summary = Map::new();
+    for key in ["id", "name", "type", "kind", "location", "tags", "sku", "plan", "identity", "managedBy", "zones"] {
+        if let Some(value) = document.get(key).filter(|value| !value.is_null()) {
+            summary.insert(key.to_owned(), value.clone());
+        }
+    }
+    let document = Json::new(document);
+    for (key, path) in [
+        ("createdTime", "systemData.createdAt"),
+        ("changedTime", "systemData.lastModifiedAt"),
+        ("provisioningState", "properties.provisioningState"),
+    ] {
+        let asked = expand.iter().any(|word| word.eq_ignore_ascii_case(key));
+        if let Some(value) = document.at(path).value().filter(|_| asked) {
+            summary.insert(key.to_owned(), value.clone());
+        }
+    }
+    Value::Object(summary)
+}
+
+/// Whether a resource's or a group's document passes `filter`. Fields nobody knows match nothing.
+pub fn matches(filter: &Filter, document: &Value) -> bool {
+    let json = Json::new(document);
+    let text = |name: &str| json.get(name).text().unwrap_or_default().to_owned();
+    let wanted_tag = filter.value_of("tagname");
+    let tags: Vec<(&str, &str)> = match document.get("tags") {
+        Some(Value::Object(tags)) => {
+            tags.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default())).collect()
+        }
+        _ => Vec::new(),
+    };
+    filter.holds(&|field: &str, operator: Operator, value: &str| match field {
+        "name" | "location" => operator.compares(&text(field), value),
+        "resourcetype" => operator.compares(&text("type"), value),
+        "resourcegroup" => {
+            let id = text("id").parse::<ResourceId>().ok();
+            operator.compares(id.as_ref().and_then(ResourceId::group_name).unwrap_or_default(), value)
+        }
+        "tagname" => tags.iter().any(|(name, _)| operator.compares(name, value)),
+        "tagvalue" => tags.iter().any(|(name, tag)| {
+            wanted_tag.is_none_or(|wanted| name.eq_ignore_ascii_case(wanted)) && operator.compares(tag, value)
+        }),
+        _ => false,
+    })
+}
+
+/// `$top`: how many a listing shows at most.
+///
+/// # Errors
+/// 400 when it is no number.
+pub fn top(request: &Request<'_>) -> Result<usize, ArmError> {
+    let Some(top) = request.query("$top") else { return Ok(usize::MAX) };
+    top.parse().map_err(|_| {
+        ArmError::bad_request(
+            "InvalidQueryParameterValue",
+            format!("The value '{top}' of the query parameter '$top' is not a valid number."),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vnet() -> Value {
+        json!({
+            "id": "/subscriptions/s/resourceGroups/Rg/providers/Microsoft.Network/virtualNetworks/v",
+            "name": "v",
+            "type": "Microsoft.Network/virtualNetworks",
+            "location": "westeurope",
+            "tags": {"env": "test", "team": "net"},
+            "properties": {"provisioningState": "Succeeded"},
+        })
+    }
+
+    #[test]
+    fn listings_are_filtered_as_az_asks() {
+        let shows = |filter: &str| matches(&Filter::parse(filter).unwrap(), &vnet());
+        assert!(shows("resourceGroup eq 'rg' and resourceType eq 'microsoft.network/virtualnetworks'"));
+        assert!(shows("tagName eq 'env' and tagValue eq 'test'"));
+        assert!(!shows("tagName eq 'env' and tagValue eq 'net'"), "the value of another tag");
+        assert!(!shows("name eq 'w'") && !shows("sku eq 'x'"));
+    }
+
+    #[test]
+    fn a_summary_leaves_the_properties_out() {
+        let summary = summary(&vnet(), &["provisioningState", "createdTime"]);
+        assert_eq!(summary["provisioningState"], "Succeeded");
+        assert!(summary.get("properties").is_none() && summary.get("createdTime").is_none());
+    }
+
+    #[test]
+    fn locations_are_asked_for_where_azure_asks() {
+        let id = |kind: Kind| ResourceId::group("s", "rg").resource(kind.arm_type(), "x");
+        let check = |kind, body: Value| check_location(&id(kind), &body, None).map_err(|error| error.code);
+        assert_eq!(check(Kind::VirtualNetwork, json!({})).unwrap_err(), "LocationRequired");
+        assert_eq!(
+            check(Kind::VirtualNetwork, json!({"location": "global"})).unwrap_err(),
+            "LocationNotAvailableForResourceType"
+        );
+        assert_eq!(
+            check(Kind::PrivateDnsZone, json!({"location": "westeurope"})).unwrap_err(),
+            "LocationNotAvailableForResourceType"
+        );
+        assert!(check(Kind::PrivateDnsZone, json!({"location": "Global"})).is_ok());
+        assert!(check(Kind::RoleAssignment, json!({})).is_ok());
+        let existing = Resource::new(id(Kind::VirtualNetwork), &vnet());
+        let moved = check_location(&id(Kind::VirtualNetwork), &json!({"location": "uksouth"}), Some(&existing));
+        assert_eq!(moved.unwrap_err().code, "InvalidResourceLocation");
+    }
+}
