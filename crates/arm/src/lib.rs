@@ -2,6 +2,7 @@
 //! functions, one transaction for each request, operations that survive a restart.
 
 pub mod auth;
+pub mod entra;
 pub mod hooks;
 mod operations;
 pub mod provider;
