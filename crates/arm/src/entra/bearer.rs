@@ -3,26 +3,14 @@
 //! Source of codes, messages and the `WWW-Authenticate` header: ARM's own replies as clients have
 //! reported them.
 
-use std::sync::Arc;
-
 use azure::ArmError;
 use jiff::Timestamp;
 
-use super::{
-    Entra,
-    resource::Resource,
-    token::{Claims, Rejected},
-};
+use super::{Entra, service::Service, token::Rejected};
 use crate::auth::{Authenticator, Caller, Unauthenticated};
 
 impl Authenticator for Entra {
     fn authenticate(&self, authorization: Option<&str>, now: Timestamp) -> Result<Caller, Unauthenticated> {
-        self.caller(authorization, now).map(|claims| Caller { object_id: claims.object_id.clone() })
-    }
-}
-
-impl Entra {
-    fn caller(&self, authorization: Option<&str>, now: Timestamp) -> Result<Arc<Claims>, Unauthenticated> {
         let Some(header) = authorization else {
             return Err(self.refuse(
                 "AuthenticationFailed",
@@ -41,9 +29,14 @@ impl Entra {
                 ));
             }
         };
-        self.tokens.check(token, Resource::ResourceManager, now).map_err(|rejected| self.rejected(&rejected, now))
+        match self.tokens.check(token, Service::ResourceManager, now) {
+            Ok(claims) => Ok(Caller { object_id: claims.object_id.clone() }),
+            Err(rejected) => Err(self.rejected(&rejected, now)),
+        }
     }
+}
 
+impl Entra {
     fn rejected(&self, rejected: &Rejected, now: Timestamp) -> Unauthenticated {
         let base = &self.lab.base_url;
         match rejected {
@@ -61,7 +54,7 @@ impl Entra {
             }
             Rejected::Audience { audience } => {
                 let allowed: Vec<String> =
-                    Resource::ResourceManager.audiences(base).iter().map(|audience| format!("'{audience}'")).collect();
+                    Service::ResourceManager.audiences(base).iter().map(|audience| format!("'{audience}'")).collect();
                 self.refuse(
                     "InvalidAuthenticationTokenAudience",
                     &format!(

@@ -14,7 +14,7 @@ use super::{
     directory::USER_NAME,
     form::Form,
     reply::{method_not_allowed, text_reply},
-    resource::Target,
+    service::Target,
 };
 use crate::provider::Entropy;
 

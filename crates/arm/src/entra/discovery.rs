@@ -1,4 +1,4 @@
-//! What identity clients look up before they ask for a token: the OpenID Connect configuration and
+//! What identity clients look up before they ask for a token: the `OpenID` Connect configuration and
 //! the instance metadata. Open to everybody, holds no secret.
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use super::{
     reply::json_reply,
 };
 
-/// The OpenID Connect configuration of the lab's tenant (OpenID Connect Discovery 1.0, section 3).
+/// The `OpenID` Connect configuration of the lab's tenant (`OpenID` Connect Discovery 1.0, section 3).
 ///
 /// Whatever name of the tenant and whatever authority was asked, issuer and endpoints are those of
 /// the tenant's GUID: MSAL takes the tenant from `token_endpoint`, and so knows the GUID even when it

@@ -16,7 +16,7 @@ use super::{
     directory::{Principal, PrincipalKind, TENANT_DOMAIN, TENANT_NAME, USER_PRINCIPAL_NAME, managed_identities},
     form::Form,
     reply::{correlation_id, guid, json_reply},
-    resource::Resource,
+    service::Service,
     token::{Claims, Rejected},
 };
 
@@ -174,7 +174,7 @@ fn caller(entra: &Entra, parts: &Parts, now: Timestamp) -> Result<Arc<Claims>, R
         .map(|(_, token)| token.trim())
         .filter(|token| !token.is_empty())
         .ok_or_else(|| Refusal::unauthorized("Access token is empty."))?;
-    entra.tokens.check(token, Resource::Graph, now).map_err(|rejected| {
+    entra.tokens.check(token, Service::Graph, now).map_err(|rejected| {
         Refusal::unauthorized(match rejected {
             Rejected::Expired { .. } => "Lifetime validation failed, the token is expired.",
             Rejected::Audience { .. } => "Access token validation failure. Invalid audience.",
@@ -322,26 +322,29 @@ fn strip_call<'a>(text: &'a str, call: &str) -> Option<&'a str> {
 /// An `OData` text: in single quotes, a quote in it doubled.
 fn literal(text: &str) -> Option<String> {
     let inner = text.trim().strip_prefix('\'')?.strip_suffix('\'')?;
-    let single = inner.replace("''", "\u{0}");
-    (!single.contains('\'')).then(|| single.replace('\u{0}', "'"))
+    let lone_quote = inner.split("''").any(|part| part.contains('\''));
+    (!lone_quote).then(|| inner.replace("''", "'"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn filter(property: Property, starts_with: bool, text: &str) -> Option<Filter> {
-        Some(Filter { property, starts_with, text: text.into() })
+    fn filter(property: Property, starts_with: bool, text: &str) -> Filter {
+        Filter { property, starts_with, text: text.into() }
     }
 
     #[test]
     fn the_filters_of_az_and_terraform_are_understood() {
-        assert_eq!(Filter::parse("servicePrincipalNames/any(c:c eq 'app')"), filter(Property::AppId, false, "app"));
-        assert_eq!(Filter::parse("appId eq 'app'"), filter(Property::AppId, false, "app"));
-        assert_eq!(Filter::parse("startswith(displayName,'it''s')"), filter(Property::DisplayName, true, "it's"));
+        assert_eq!(
+            Filter::parse("servicePrincipalNames/any(c:c eq 'app')"),
+            Some(filter(Property::AppId, false, "app"))
+        );
+        assert_eq!(Filter::parse("appId eq 'app'"), Some(filter(Property::AppId, false, "app")));
+        assert_eq!(Filter::parse("startswith(displayName,'it''s')"), Some(filter(Property::DisplayName, true, "it's")));
         assert_eq!(
             Filter::parse("userPrincipalName eq 'lab@noren.test'"),
-            filter(Property::UserPrincipalName, false, "lab@noren.test")
+            Some(filter(Property::UserPrincipalName, false, "lab@noren.test"))
         );
     }
 

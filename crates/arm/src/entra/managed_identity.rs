@@ -20,7 +20,7 @@ use super::{
     form::Form,
     oauth::{basic_credentials, unknown_resource},
     reply::{json_reply, method_not_allowed},
-    resource::{InvalidScope, Target},
+    service::{InvalidScope, Target},
     token::{LIFETIME_S, Subject},
 };
 

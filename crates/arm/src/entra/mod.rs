@@ -45,7 +45,7 @@ mod managed_identity;
 mod metadata;
 mod oauth;
 mod reply;
-mod resource;
+mod service;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::{
     endpoint::{Authority, Version},
     form::Form,
     reply::{OAuthError, json_reply},
-    resource::{InvalidScope, Target},
+    service::{InvalidScope, Target},
     token::{LIFETIME_S, Subject},
 };
 
@@ -147,7 +147,7 @@ impl<'a> Exchange<'a> {
         })?;
         let principal = service_principal.principal();
         let token = self.entra.tokens.access(&Subject::Application(&principal), &target.audience, self.now);
-        Ok(json_reply(StatusCode::OK, &Value::Object(self.envelope(&target, token))))
+        Ok(json_reply(StatusCode::OK, &Value::Object(self.envelope(&target, &token))))
     }
 
     /// Client id and secret: in the form, or as HTTP basic authentication (RFC 6749, section 2.3.1).
@@ -248,7 +248,7 @@ impl<'a> Exchange<'a> {
         let user = self.entra.user();
         let subject = Subject::User { user: &user, client_id };
         let tokens = &self.entra.tokens;
-        let mut reply = self.envelope(target, tokens.access(&subject, &target.audience, self.now));
+        let mut reply = self.envelope(target, &tokens.access(&subject, &target.audience, self.now));
         // What was asked for comes back spelt the same: MSAL looks its cache up by it.
         let scopes = target.scopes.iter().cloned();
         let granted: Vec<String> = scopes.chain([format!("{}/user_impersonation", target.audience)]).collect();
@@ -263,7 +263,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The part of a reply that every grant has. v1 writes numbers as text.
-    fn envelope(&self, target: &Target, access_token: String) -> serde_json::Map<String, Value> {
+    fn envelope(&self, target: &Target, access_token: &str) -> serde_json::Map<String, Value> {
         let mut reply = serde_json::Map::new();
         reply.insert("token_type".into(), json!("Bearer"));
         match self.authority.version {

@@ -118,8 +118,7 @@ pub(super) fn method_not_allowed(
 pub(super) fn correlation_id(headers: &HeaderMap) -> String {
     ["client-request-id", "x-ms-client-request-id"]
         .iter()
-        .filter_map(|name| headers.get(*name)?.to_str().ok()?.parse::<uuid::Uuid>().ok())
-        .next()
+        .find_map(|name| headers.get(*name)?.to_str().ok()?.parse::<uuid::Uuid>().ok())
         .map_or_else(guid, |id| id.to_string())
 }
 

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use pki::TokenIssuer;
 use serde_json::{Value, json};
 
-use super::{resource::AKS_SERVER, testing::*};
+use super::{service::AKS_SERVER, testing::*};
 use crate::auth::{Authenticator, Unauthenticated};
 
 fn v2() -> String {
@@ -54,8 +54,12 @@ fn user_sign_in(client: &Client<'_>, path: &str, password: &str) -> (u16, Value)
     )
 }
 
-fn arm(client: &Client<'_>, token: &str) -> Result<String, Unauthenticated> {
-    client.entra.authenticate(Some(&format!("Bearer {token}")), client.now).map(|caller| caller.object_id)
+fn arm(client: &Client<'_>, token: &str) -> Result<String, Box<Unauthenticated>> {
+    client
+        .entra
+        .authenticate(Some(&format!("Bearer {token}")), client.now)
+        .map(|caller| caller.object_id)
+        .map_err(Box::new)
 }
 
 fn refusal(client: &Client<'_>, token: &str) -> (u16, String) {

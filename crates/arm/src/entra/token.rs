@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{
     directory::{Principal, PrincipalKind, USER_PRINCIPAL_NAME},
     endpoint::Version,
-    resource::Resource,
+    service::Service,
 };
 use crate::provider::Lab;
 
@@ -50,7 +50,7 @@ pub(super) struct Claims {
     /// `oid`.
     pub(super) object_id: String,
     /// What it is for.
-    pub(super) resource: Resource,
+    pub(super) service: Service,
 }
 
 /// Why a token is not believed.
@@ -199,19 +199,19 @@ impl Tokens {
             .is_ok_and(|wire| wire.oid == user.object_id && wire.appid.eq_ignore_ascii_case(client_id))
     }
 
-    /// Checks an access token that was sent to `resource`. Tokens for ARM are remembered: the next request pays
+    /// Checks an access token that was sent to `service`. Tokens for ARM are remembered: the next request pays
     /// for no signature.
-    pub(super) fn check(&self, token: &str, resource: Resource, now: Timestamp) -> Result<Arc<Claims>, Rejected> {
+    pub(super) fn check(&self, token: &str, service: Service, now: Timestamp) -> Result<Arc<Claims>, Rejected> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Rejected::Invalid);
         }
         // Only what was verified for ARM is remembered: a token for another service is refused with its reason.
-        let remembers = resource == Resource::ResourceManager;
+        let remembers = service == Service::ResourceManager;
         if remembers && let Some(claims) = self.verified.get(token, unix(now)) {
             return Ok(claims);
         }
-        let wire = self.verify(token, &resource.audiences(&self.base), now)?;
-        let claims = Arc::new(Claims { object_id: wire.oid, resource });
+        let wire = self.verify(token, &service.audiences(&self.base), now)?;
+        let claims = Arc::new(Claims { object_id: wire.oid, service });
         if remembers {
             self.verified.remember(token, UnixTime(wire.exp), Arc::clone(&claims));
         }

@@ -4,7 +4,7 @@
 
 /// A service that accepts tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Resource {
+pub(super) enum Service {
     /// Azure Resource Manager.
     ResourceManager,
     /// Microsoft Graph.
@@ -20,13 +20,13 @@ pub(super) const AKS_SERVER: &str = "6dae42f8-4368-4678-94ff-3960e28e3630";
 /// the token is signed by the lab it is good for nothing but the lab.
 const PUBLIC_RESOURCE_MANAGERS: [&str; 2] = ["https://management.azure.com", "https://management.core.windows.net"];
 
-impl Resource {
+impl Service {
     /// The resource a client names, by URL (with or without trailing slash, in any case) or application id.
     pub(super) fn named(base: &str, name: &str) -> Option<Self> {
         let name = name.trim_end_matches('/');
         [Self::ResourceManager, Self::Graph, Self::AksServer]
             .into_iter()
-            .find(|resource| resource.spellings(base).iter().any(|spelling| spelling.eq_ignore_ascii_case(name)))
+            .find(|service| service.spellings(base).iter().any(|spelling| spelling.eq_ignore_ascii_case(name)))
     }
 
     /// How tokens for this resource may spell their audience: each with and without trailing slash,
@@ -55,7 +55,7 @@ impl Resource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     /// Which service.
-    pub(super) resource: Resource,
+    pub(super) service: Service,
     /// How the client spells it: the `aud` of the token.
     pub(super) audience: String,
     /// The scopes of that service, as the client spells them.
@@ -65,7 +65,7 @@ pub(super) struct Target {
 /// Why a scope names no target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum InvalidScope {
-    /// Nothing but OpenID scopes.
+    /// Nothing but `OpenID` scopes.
     NoResource,
     /// Not `<resource>/.default` or `<resource>/<permission>`.
     Malformed(String),
@@ -78,8 +78,8 @@ pub(super) enum InvalidScope {
 impl Target {
     /// The target of a v1 request, `resource=<resource>`.
     pub(super) fn of_resource(base: &str, name: &str) -> Result<Self, InvalidScope> {
-        let resource = Resource::named(base, name).ok_or_else(|| InvalidScope::Unknown(shown(name)))?;
-        Ok(Self::new(resource, name.to_owned(), Vec::new(), base))
+        let service = Service::named(base, name).ok_or_else(|| InvalidScope::Unknown(shown(name)))?;
+        Ok(Self::new(service, name, Vec::new(), base))
     }
 
     /// The target of a v2 request, `scope=<resource>/.default openid …`.
@@ -103,23 +103,23 @@ impl Target {
             }
         }
         let (name, scopes) = named.ok_or(InvalidScope::NoResource)?;
-        let resource = Resource::named(base, name).ok_or_else(|| InvalidScope::Unknown(shown(name)))?;
-        Ok(Self::new(resource, name.to_owned(), scopes, base))
+        let service = Service::named(base, name).ok_or_else(|| InvalidScope::Unknown(shown(name)))?;
+        Ok(Self::new(service, name, scopes, base))
     }
 
     /// Microsoft Graph: what a sign-in without a resource is for.
     pub(super) fn graph(base: &str) -> Self {
         let audience = format!("{base}/graph/");
         let scopes = vec![format!("{audience}/.default")];
-        Self::new(Resource::Graph, audience, scopes, base)
+        Self::new(Service::Graph, &audience, scopes, base)
     }
 
-    fn new(resource: Resource, audience: String, scopes: Vec<String>, base: &str) -> Self {
+    fn new(service: Service, audience: &str, scopes: Vec<String>, base: &str) -> Self {
         // An audience is compared exactly by whoever checks the token: any case of a URL becomes the known one.
-        let known = resource.audiences(base).into_iter().find(|known| known.eq_ignore_ascii_case(&audience));
+        let known = service.audiences(base).into_iter().find(|known| known.eq_ignore_ascii_case(audience));
         // `aud` of the AKS server has no slash, however it was asked for.
         let audience = known.unwrap_or_else(|| audience.trim_end_matches('/').to_ascii_lowercase());
-        Self { resource, audience, scopes }
+        Self { service, audience, scopes }
     }
 }
 
@@ -133,20 +133,20 @@ mod tests {
     use super::*;
     use crate::entra::testing::BASE;
 
-    fn target(scope: &str) -> Result<(Resource, String), InvalidScope> {
-        Target::of_scope(BASE, scope).map(|target| (target.resource, target.audience))
+    fn target(scope: &str) -> Result<(Service, String), InvalidScope> {
+        Target::of_scope(BASE, scope).map(|target| (target.service, target.audience))
     }
 
     #[test]
     fn the_double_slash_of_az_keeps_the_audiences_trailing_slash() {
-        assert_eq!(target(&format!("{BASE}//.default")), Ok((Resource::ResourceManager, format!("{BASE}/"))));
-        assert_eq!(target(&format!("{BASE}/.default")), Ok((Resource::ResourceManager, BASE.to_owned())));
-        assert_eq!(target(&format!("{BASE}/graph//.default")), Ok((Resource::Graph, format!("{BASE}/graph/"))));
+        assert_eq!(target(&format!("{BASE}//.default")), Ok((Service::ResourceManager, format!("{BASE}/"))));
+        assert_eq!(target(&format!("{BASE}/.default")), Ok((Service::ResourceManager, BASE.to_owned())));
+        assert_eq!(target(&format!("{BASE}/graph//.default")), Ok((Service::Graph, format!("{BASE}/graph/"))));
     }
 
     #[test]
     fn the_aks_server_is_named_by_its_application_id() {
-        assert_eq!(target(&format!("{AKS_SERVER}/.default")), Ok((Resource::AksServer, AKS_SERVER.to_owned())));
+        assert_eq!(target(&format!("{AKS_SERVER}/.default")), Ok((Service::AksServer, AKS_SERVER.to_owned())));
         assert_eq!(
             Target::of_resource(BASE, &AKS_SERVER.to_uppercase()).map(|target| target.audience),
             Ok(AKS_SERVER.to_owned())
@@ -155,8 +155,8 @@ mod tests {
 
     #[test]
     fn management_sdks_may_ask_for_the_public_name_of_arm() {
-        let (resource, audience) = target("https://management.azure.com/.default openid offline_access").unwrap();
-        assert_eq!((resource, audience.as_str()), (Resource::ResourceManager, "https://management.azure.com"));
+        let (service, audience) = target("https://management.azure.com/.default openid offline_access").unwrap();
+        assert_eq!((service, audience.as_str()), (Service::ResourceManager, "https://management.azure.com"));
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
         #[test]
         fn whatever_is_asked_for_the_audience_is_one_that_the_resource_accepts(scope in "\\PC{0,60}") {
             if let Ok(target) = Target::of_scope(BASE, &scope) {
-                proptest::prop_assert!(target.resource.audiences(BASE).contains(&target.audience));
+                proptest::prop_assert!(target.service.audiences(BASE).contains(&target.audience));
             }
         }
     }
