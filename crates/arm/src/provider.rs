@@ -343,6 +343,11 @@ impl Entropy {
         Self(StdRng::seed_from_u64(seed))
     }
 
+    /// A random number, to tell one run from another.
+    pub(crate) fn seed(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
     /// A random (version 4) GUID.
     pub fn guid(&mut self) -> String {
         let mut bytes = [0_u8; 16];

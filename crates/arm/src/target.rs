@@ -2,7 +2,7 @@
 //!
 //! Pure and total: any path gives a [`Target`] or Azure's refusal. Words match without case, doubled
 //! slashes collapse, segments are percent-decoded (`A/%2A`). It never looks at what exists: whether
-//! `…/v/subnets` is a collection or an action depends on the method, which is `requests`' business.
+//! `…/v/subnets` is a collection or an action depends on the method, which `read` and `write` look at.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use azure::{ArmError, ResourceId};
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// `/tenants`.
     Tenants,
     /// `/subscriptions`.
@@ -64,11 +64,11 @@ pub enum Target {
 
 /// Where a client asks after a long-running operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Poll {
+pub(crate) struct Poll {
     /// The subscription.
-    pub subscription: ResourceId,
+    pub(crate) subscription: ResourceId,
     /// The operation's id, in lower case.
-    pub operation: String,
+    pub(crate) operation: String,
 }
 
 /// Longest path that is looked at, in bytes.
@@ -81,7 +81,7 @@ impl Target {
     ///
     /// # Errors
     /// 404 for what no management path looks like, 400 for names no resource can have.
-    pub fn parse(path: &str) -> Result<Self, ArmError> {
+    pub(crate) fn parse(path: &str) -> Result<Self, ArmError> {
         if path.len() > PATH_LEN_MAX {
             return Err(ArmError::new(414, "RequestUriTooLong", "The request URI is too long."));
         }
@@ -92,7 +92,7 @@ impl Target {
     }
 
     /// The subscription it lies in; `None` for what belongs to the tenant.
-    pub fn subscription(&self) -> Option<&str> {
+    pub(crate) fn subscription(&self) -> Option<&str> {
         match self {
             Self::Tenants | Self::Subscriptions => None,
             Self::Namespaces(subscription) | Self::Namespace { subscription, .. } => {

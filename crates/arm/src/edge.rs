@@ -1,0 +1,207 @@
+//! The HTTPS edge: connections, limits and time-outs. It knows nothing of ARM.
+//!
+//! Everything a client can make it hold is bounded: connections, the time of a handshake, of a
+//! header and of a body, the size of both. A reply is one write on a socket without delay
+//! (two segments cost a client 45 ms, az-wire §2).
+
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+
+use azure::ArmError;
+use bytes::Bytes;
+use http::{HeaderValue, Request, header::CONNECTION};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::{
+    body::{Body as _, Incoming},
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    hooks::ExtraRoutes,
+    plane::ManagementPlane,
+    wire::{self, Response},
+};
+
+/// Connections at one time; more wait in the listener's queue.
+const CONNECTIONS_MAX: usize = 1024;
+/// Largest request body; ARM's own limit.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest request head.
+const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Most header lines of a request.
+const HEADERS_MAX: usize = 100;
+/// Requests at one time on an HTTP/2 connection.
+const STREAMS_MAX: u32 = 64;
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// From the end of a reply to the end of the next request's head.
+const HEADER_TIME_MAX: Duration = Duration::from_secs(120);
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long connections may go on after the shutdown.
+const GRACE: Duration = Duration::from_secs(5);
+/// Pause after `accept` failed, mostly for want of file descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+impl ManagementPlane {
+    /// Serves ARM and Entra ID on `listener` until `shutdown`, then lets what is under way end.
+    /// `extra` answers paths below `/lab/`. Operations end when they are due while this runs.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        tls: Arc<rustls::ServerConfig>,
+        extra: Arc<dyn ExtraRoutes>,
+        shutdown: CancellationToken,
+    ) {
+        let tasks = TaskTracker::new();
+        let (plane, stop) = (self.clone(), shutdown.clone());
+        tasks.spawn(async move { plane.reconcile(&stop).await });
+        let acceptor = TlsAcceptor::from(tls);
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let accepted = async {
+                let place = Arc::clone(&places).acquire_owned().await.ok()?;
+                Some((listener.accept().await, place))
+            };
+            let (stream, place) = tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = accepted => match accepted {
+                    Some((Ok((stream, _)), place)) => (stream, place),
+                    Some((Err(error), _)) => {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "a connection was not accepted");
+                        tokio::time::sleep(ACCEPT_RETRY).await;
+                        continue;
+                    }
+                    None => break,
+                },
+            };
+            let edge = Edge { plane: self.clone(), extra: Arc::clone(&extra) };
+            let (acceptor, shutdown) = (acceptor.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                edge.connection(stream, acceptor, shutdown).await;
+                drop(place);
+            });
+        }
+        drop(listener);
+        tasks.close();
+        if timeout(GRACE, tasks.wait()).await.is_err() {
+            tracing::warn!("connections were cut off at shutdown");
+        }
+        self.0.stopping.cancel();
+    }
+}
+
+#[derive(Clone)]
+struct Edge {
+    plane: ManagementPlane,
+    extra: Arc<dyn ExtraRoutes>,
+}
+
+impl Edge {
+    async fn connection(self, stream: TcpStream, acceptor: TlsAcceptor, shutdown: CancellationToken) {
+        // Without it replies wait for the client's acknowledgement; a socket that refuses is slower, no more.
+        let _ = stream.set_nodelay(true);
+        match timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.requests(stream, shutdown).await,
+            Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake took too long"),
+        }
+    }
+
+    async fn requests(self, stream: TlsStream<TcpStream>, shutdown: CancellationToken) {
+        let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let io = TokioIo::new(stream);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let edge = self.clone();
+            async move { Ok::<_, Infallible>(edge.respond(request).await.map(Full::new)) }
+        });
+        let ended = if h2 {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(STREAMS_MAX)
+                .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
+                .keep_alive_interval(HEADER_TIME_MAX);
+            let mut connection = pin!(builder.serve_connection(io, service));
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = shutdown.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        } else {
+            let mut builder = http1::Builder::new();
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIME_MAX)
+                .max_buf_size(HEADER_BYTES_MAX)
+                .max_headers(HEADERS_MAX);
+            let mut connection = pin!(builder.serve_connection(io, service));
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = shutdown.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
+        }
+    }
+
+    async fn respond(self, request: Request<Incoming>) -> Response {
+        let (parts, body) = request.into_parts();
+        let body = match whole(body).await {
+            Ok(body) => body,
+            Err(refused) => {
+                let mut response = wire::refusal(&refused);
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                return response;
+            }
+        };
+        if parts.uri.path().starts_with("/lab/") {
+            let (head, extra) = (parts.clone(), self.extra);
+            // In a task of its own: its panic is this request's and nobody else's.
+            let answered = tokio::spawn(async move { extra.route(head, body).await }).await;
+            return match answered {
+                Ok(Some(response)) => response,
+                Ok(None) => {
+                    wire::refusal(&ArmError::not_found("NotFound", format!("There is no '{}'.", parts.uri.path())))
+                }
+                Err(_) => wire::refusal(&wire::internal_error()),
+            };
+        }
+        self.plane.handle(Request::from_parts(parts, body)).await
+    }
+}
+
+/// The whole body, if it is small enough and comes in time.
+async fn whole(body: Incoming) -> Result<Bytes, ArmError> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let too_large = || {
+        ArmError::new(
+            413,
+            "RequestEntityTooLarge",
+            format!("The request content size exceeds the maximum size of {} MB.", BODY_BYTES_MAX / (1024 * 1024)),
+        )
+    };
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(too_large());
+    }
+    match timeout(BODY_TIME_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(ArmError::bad_request("InvalidRequestContent", "The request content could not be read.")),
+        Err(_) => Err(ArmError::new(408, "RequestTimeout", "The request content did not arrive in time.")),
+    }
+}

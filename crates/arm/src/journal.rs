@@ -1,0 +1,157 @@
+//! The durable form of the management plane: keys and values in the store.
+//!
+//! - `/arm/lab`: the lab's own facts and secrets ([`Facts`]);
+//! - `/arm/resource/<id in lower case>`: `{"id", "document", "hidden"}`;
+//! - `/arm/operation/<id>`: an operation's record.
+//!
+//! One resource is one key, so that a change costs what it changes.
+
+use azure::{Change, Estate, Resource, ResourceId};
+use pki::{IssuerPem, Redacted, TokenIssuer, random_token};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::{RangeOptions, Store, Transaction};
+
+use crate::{
+    operations::{Operation, Operations},
+    plane::OpenError,
+    provider::Entropy,
+};
+
+const FACTS: &str = "/arm/lab";
+const RESOURCES: &str = "/arm/resource";
+const OPERATIONS: &str = "/arm/operation/";
+/// Random bytes in a secret.
+const SECRET_BYTES: usize = 30;
+
+/// What the first start decides and every later one keeps.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Facts {
+    /// The subscription's id.
+    pub(crate) subscription: String,
+    /// The tenant's id.
+    pub(crate) tenant: String,
+    /// The owner's application id.
+    pub(crate) client_id: String,
+    /// The owner's object id.
+    pub(crate) object_id: String,
+    /// The owner's secret.
+    pub(crate) secret: Redacted<String>,
+    /// What clients of the managed identity endpoints must know.
+    pub(crate) identity_secret: Redacted<String>,
+    /// The key that signs tokens.
+    pub(crate) token_key: IssuerPem,
+}
+
+/// Everything that was stored.
+pub(crate) struct Loaded {
+    pub(crate) facts: Facts,
+    pub(crate) issuer: TokenIssuer,
+    pub(crate) estate: Estate,
+    pub(crate) operations: Operations,
+}
+
+/// Reads everything; on the first start, makes and stores the lab's facts.
+pub(crate) async fn load(store: &Store) -> Result<Loaded, OpenError> {
+    let (facts, issuer) = match store.get(FACTS)? {
+        Some(entry) => {
+            let facts: Facts = decode(FACTS, &entry.value)?;
+            let issuer = TokenIssuer::from_pem(&facts.token_key)?;
+            (facts, issuer)
+        }
+        None => first_start(store).await?,
+    };
+    let mut operations = Operations::default();
+    for entry in store.range(OPERATIONS, &RangeOptions::default())?.entries {
+        operations.record(decode(&entry.key, &entry.value)?);
+    }
+    let range = store.range(&format!("{RESOURCES}/"), &RangeOptions::default())?;
+    let changes: Vec<Change> = range
+        .entries
+        .iter()
+        .map(|entry| decode::<Stored>(&entry.key, &entry.value).map(|stored| Change::put(stored.into_resource())))
+        .collect::<Result<_, _>>()?;
+    let estate = Estate::default().apply(range.revision.0, &changes);
+    Ok(Loaded { facts, issuer, estate, operations })
+}
+
+async fn first_start(store: &Store) -> Result<(Facts, TokenIssuer), OpenError> {
+    let issuer = TokenIssuer::generate()?;
+    let mut entropy = Entropy::from_system();
+    let facts = Facts {
+        subscription: entropy.guid(),
+        tenant: entropy.guid(),
+        client_id: entropy.guid(),
+        object_id: entropy.guid(),
+        secret: random_token(SECRET_BYTES),
+        identity_secret: random_token(SECRET_BYTES),
+        token_key: issuer.to_pem(),
+    };
+    let value = serde_json::to_vec(&facts).map_err(|source| OpenError::Damaged { key: FACTS.to_owned(), source })?;
+    store.commit(Transaction::new().put(FACTS, value)).await?;
+    Ok((facts, issuer))
+}
+
+/// One transaction for a request: its changes and its operation.
+pub(crate) fn transaction(changes: &[Change], operation: Option<&Operation>, forgotten: Option<&str>) -> Transaction {
+    let mut transaction = Transaction::new();
+    for change in changes {
+        let key = key_of(change.id());
+        transaction = match change {
+            Change::Put(resource) => transaction.put(key, encode(resource)),
+            Change::Delete(_) => transaction.delete(key),
+        };
+    }
+    if let Some(forgotten) = forgotten {
+        transaction = transaction.delete(format!("{OPERATIONS}{forgotten}"));
+    }
+    match operation.map(|operation| (format!("{OPERATIONS}{}", operation.id), serde_json::to_vec(operation))) {
+        Some((key, Ok(record))) => transaction.put(key, record),
+        // A record is texts, numbers and times: writing it as JSON cannot fail.
+        Some((_, Err(_))) | None => transaction,
+    }
+}
+
+fn key_of(id: &ResourceId) -> String {
+    format!("{RESOURCES}{}", id.key())
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    id: ResourceId,
+    document: Value,
+    hidden: Value,
+}
+
+impl Stored {
+    fn into_resource(self) -> Resource {
+        Resource::with_hidden(self.id, &self.document, &self.hidden)
+    }
+}
+
+/// Both documents are compact JSON text already: nothing is parsed to write them.
+fn encode(resource: &Resource) -> Vec<u8> {
+    let (document, hidden) = (resource.document().text(), resource.hidden().text());
+    let id = Value::from(resource.id().as_str());
+    format!(r#"{{"id":{id},"document":{document},"hidden":{hidden}}}"#).into_bytes()
+}
+
+fn decode<'a, T: Deserialize<'a>>(key: &str, value: &'a [u8]) -> Result<T, OpenError> {
+    serde_json::from_slice(value).map_err(|source| OpenError::Damaged { key: key.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_resource_is_stored_without_loss() {
+        let id = ResourceId::group("s", "Rg").resource("Microsoft.Network/virtualNetworks", "V\"x");
+        let resource = Resource::with_hidden(id, &json!({"properties": {"odd": [1.5, null, "é"]}}), &json!({"a": 1}));
+        let stored: Stored = decode("k", &encode(&resource)).unwrap();
+        assert_eq!(stored.into_resource(), resource);
+        assert!(key_of(resource.id()).starts_with("/arm/resource/subscriptions/s/resourcegroups/rg/"));
+    }
+}

@@ -1,0 +1,294 @@
+//! `PUT`, `PATCH`, `POST` and `DELETE`: what a request changes and how it is answered.
+//!
+//! Pure: [`decide`] reads the scene and gives a [`Decision`]; `plane` commits it. With
+//! [`Pace::Azure`] a change that takes Azure a while is committed at once with the state Azure shows
+//! meanwhile (`Creating`, `Updating`, `Deleting`), together with the operation that ends it, so that
+//! a restart finds everything that is needed to go on ([`finish`]).
+
+use azure::{ArmError, Change, Estate, Json, Kind, Resource, ResourceId};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    call::{Call, Preconditions, Verb},
+    operations::{Act, Operation, State},
+    plane::Pace,
+    provider::{Effect, Entropy, Reply, Work},
+    providers::{self, namespaces},
+    read,
+    scene::Scene,
+    target::Target,
+    wire::{self, Response},
+};
+
+/// What a request leads to.
+pub(crate) struct Decision {
+    /// Committed in one transaction, together with `operation`.
+    pub(crate) changes: Vec<Change>,
+    /// The operation that goes on after the answer, or that is under way already.
+    pub(crate) operation: Option<Operation>,
+    /// What the operation does outside the estate.
+    pub(crate) work: Option<Work>,
+    /// The answer once all that is durable.
+    pub(crate) answer: Answer,
+}
+
+/// How a change is answered.
+pub(crate) enum Answer {
+    /// With the resource as it is then.
+    Resource(StatusCode, ResourceId),
+    /// With what is known already.
+    Ready(Response),
+}
+
+impl Decision {
+    fn ready(response: Response) -> Self {
+        Self { changes: Vec::new(), operation: None, work: None, answer: Answer::Ready(response) }
+    }
+
+    /// Whether there is nothing to commit.
+    pub(crate) fn changes_nothing(&self) -> bool {
+        self.changes.is_empty() && self.operation.is_none()
+    }
+
+    /// The answer, where `estate` holds the changes.
+    pub(crate) fn respond(&self, estate: &Estate, base_url: &str, api_version: &str, now: jiff::Timestamp) -> Response {
+        let mut response = match &self.answer {
+            Answer::Ready(response) => response.clone(),
+            Answer::Resource(status, id) => match estate.get(id) {
+                Some(resource) => wire::json(*status, &providers::of(resource.kind()).render(estate, resource)),
+                None => wire::empty(*status),
+            },
+        };
+        if let Some(operation) = &self.operation {
+            wire::poll_at(&mut response, base_url, operation, api_version, now);
+        }
+        response
+    }
+}
+
+/// Decides what a request changes.
+///
+/// # Errors
+/// ARM's or the provider's refusal: then nothing changes.
+pub(crate) fn decide(scene: &Scene<'_>, call: Call) -> Result<Decision, ArmError> {
+    if call.verb == Verb::Post && matches!(call.target, Target::Regional { .. }) {
+        return read::regional(scene, call).map(Decision::ready);
+    }
+    let Call { verb, target, query, body, preconditions, .. } = call;
+    let inputs = Inputs { query, body, preconditions, entropy: &mut Entropy::from_system() };
+    match (verb, &target) {
+        (Verb::Put, Target::Resource(id)) => put(scene, &scene.canonical(id), inputs),
+        (Verb::Patch, Target::Resource(id)) => patch(scene, id, inputs),
+        (Verb::Delete, Target::Resource(id)) => delete(scene, id, inputs),
+        (Verb::Post, Target::Resource(id)) => post(scene, id, None, inputs),
+        (Verb::Post, Target::Tail { scope, word, .. }) => post(scene, scope, Some(word), inputs),
+        (Verb::Post, Target::Namespace { subscription, namespace, action: Some(_) }) => {
+            let document = namespaces::show(namespace, subscription.as_ref())?;
+            Ok(Decision::ready(wire::json(StatusCode::OK, &document)))
+        }
+        _ => Err(verb.not_allowed()),
+    }
+}
+
+/// What a provider gets to work with.
+struct Inputs<'a> {
+    query: Vec<(String, String)>,
+    body: Value,
+    preconditions: Preconditions,
+    entropy: &'a mut Entropy,
+}
+
+impl Inputs<'_> {
+    fn check_preconditions(&self, scene: &Scene<'_>, existing: Option<&Resource>) -> Result<(), ArmError> {
+        if self.preconditions.is_empty() {
+            return Ok(());
+        }
+        self.preconditions.check(existing.map(|resource| scene.render(resource)).as_ref())
+    }
+}
+
+fn put(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Decision, ArmError> {
+    let existing = scene.estate.get(id).map(AsRef::as_ref);
+    scene.check_put(id, &inputs.body, existing)?;
+    inputs.check_preconditions(scene, existing)?;
+    let mut request = scene.request(id, inputs.query, inputs.body, &mut *inputs.entropy);
+    let effect = providers::of(Kind::of(id)).put(&mut request, existing)?;
+    let meanwhile = if existing.is_some() { "Updating" } else { "Creating" };
+    Ok(written(scene, id, effect, meanwhile, inputs.entropy))
+}
+
+fn patch(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Decision, ArmError> {
+    let existing = require(scene, id)?;
+    let id = existing.id();
+    scene.check_free(id)?;
+    if !inputs.body.is_object() {
+        return Err(ArmError::bad_request(
+            "InvalidRequestContent",
+            "The request content was invalid and could not be deserialized: 'the body is not a JSON object'.",
+        ));
+    }
+    inputs.check_preconditions(scene, Some(existing))?;
+    let mut request = scene.request(id, inputs.query, inputs.body, &mut *inputs.entropy);
+    let effect = providers::of(existing.kind()).patch(&mut request, existing)?;
+    Ok(written(scene, id, effect, "Updating", inputs.entropy))
+}
+
+fn delete(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Decision, ArmError> {
+    let Some(existing) = scene.estate.get(id) else {
+        scene.check_group(id)?;
+        inputs.check_preconditions(scene, None)?;
+        return match Kind::of(id) {
+            kind @ Kind::ResourceGroup => Err(providers::of(kind).not_found(id)),
+            _ => Ok(Decision::ready(wire::empty(StatusCode::NO_CONTENT))),
+        };
+    };
+    let id = existing.id();
+    if let Some(operation) = scene.operations.holder(id)
+        && operation.act == Act::Delete
+    {
+        // Asked twice: the same operation.
+        return Ok(Decision {
+            operation: Some(Operation::clone(operation)),
+            ..Decision::ready(wire::empty(StatusCode::ACCEPTED))
+        });
+    }
+    scene.check_free(id)?;
+    inputs.check_preconditions(scene, Some(existing))?;
+    let mut request = scene.request(id, inputs.query, inputs.body, &mut *inputs.entropy);
+    let effect = providers::of(existing.kind()).delete(&mut request, existing)?;
+    if takes_time(scene, &effect) {
+        let operation = begin(scene, id, &effect, Act::Delete, inputs.entropy);
+        let changes = vec![Change::put(with_state(existing, "Deleting"))];
+        let answer = Answer::Ready(wire::empty(StatusCode::ACCEPTED));
+        return Ok(Decision { changes, operation: Some(operation), work: None, answer });
+    }
+    let done = match (&effect.reply, existing.kind()) {
+        (Reply::Ok(value), _) => wire::json(StatusCode::OK, value),
+        // az takes 200 or 202 for groups, 202 or 204 for clusters, any for the rest (az-wire §2.5).
+        (_, Kind::ResourceGroup) => wire::empty(StatusCode::OK),
+        _ => wire::empty(StatusCode::NO_CONTENT),
+    };
+    Ok(Decision { changes: effect.changes, operation: None, work: None, answer: Answer::Ready(done) })
+}
+
+/// `POST <id>[/<word>]`: an action of the nearest stored resource at or above `id`.
+fn post(scene: &Scene<'_>, id: &ResourceId, word: Option<&str>, inputs: Inputs<'_>) -> Result<Decision, ArmError> {
+    scene.check_group(id)?;
+    let Some((existing, rest)) = scene.nearest(id) else {
+        return Err(match Kind::of(id) {
+            Kind::Subscription | Kind::ResourceGroup => Verb::Post.not_allowed(),
+            kind => providers::of(kind).not_found(id),
+        });
+    };
+    let words: Vec<String> =
+        [rest, word.map(str::to_lowercase).unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect();
+    if words.is_empty() {
+        return Err(Verb::Post.not_allowed());
+    }
+    let action = words.join("/");
+    let id = existing.id();
+    let mut request = scene.request(id, inputs.query, inputs.body, &mut *inputs.entropy);
+    let effect = providers::of(existing.kind()).action(&mut request, existing, &action)?;
+    if effect.work.is_some() {
+        let operation = begin(scene, id, &effect, Act::Command, inputs.entropy);
+        let answer = Answer::Ready(wire::json(StatusCode::ACCEPTED, &operation.command_result()));
+        return Ok(Decision { changes: effect.changes, operation: Some(operation), work: effect.work, answer });
+    }
+    if !effect.changes.is_empty() {
+        scene.check_free(id)?;
+    }
+    let meanwhile = match action.as_str() {
+        "start" => "Starting",
+        "stop" => "Stopping",
+        _ => "Updating",
+    };
+    Ok(written(scene, id, effect, meanwhile, inputs.entropy))
+}
+
+/// The decision for an effect that writes `id` or only reads: with an operation if it takes time.
+fn written(scene: &Scene<'_>, id: &ResourceId, mut effect: Effect, meanwhile: &str, entropy: &mut Entropy) -> Decision {
+    let slow = takes_time(scene, &effect) && !matches!(effect.reply, Reply::Ok(_));
+    let operation = slow.then(|| {
+        let own = effect.changes.iter_mut().rev().find(|change| change.id() == id);
+        if let Some(change) = own
+            && let Change::Put(resource) = &*change
+        {
+            *change = Change::put(with_state(resource, meanwhile));
+        }
+        begin(scene, id, &effect, Act::Write, entropy)
+    });
+    let answer = match effect.reply {
+        Reply::Created => Answer::Resource(StatusCode::CREATED, id.clone()),
+        Reply::Updated => Answer::Resource(StatusCode::OK, id.clone()),
+        Reply::Ok(value) => Answer::Ready(wire::json(StatusCode::OK, &value)),
+        Reply::Done if slow => Answer::Ready(wire::empty(StatusCode::ACCEPTED)),
+        Reply::Done => Answer::Ready(wire::empty(StatusCode::NO_CONTENT)),
+    };
+    Decision { changes: effect.changes, operation, work: None, answer }
+}
+
+fn takes_time(scene: &Scene<'_>, effect: &Effect) -> bool {
+    scene.pace == Pace::Azure && !effect.azure_takes.is_zero() && !effect.changes.is_empty()
+}
+
+/// The record of an operation that begins now.
+fn begin(scene: &Scene<'_>, id: &ResourceId, effect: &Effect, act: Act, entropy: &mut Entropy) -> Operation {
+    let written = effect.changes.iter().rev().find_map(|change| match change {
+        Change::Put(resource) if resource.id() == id => Some(resource.as_ref()),
+        _ => None,
+    });
+    let document = written.or_else(|| scene.estate.get(id).map(AsRef::as_ref)).map(|one| one.document().value());
+    let location = document.as_ref().and_then(|document| Json::new(document).get("location").text());
+    let takes = jiff::SignedDuration::try_from(effect.azure_takes).unwrap_or(jiff::SignedDuration::ZERO);
+    let due = (act != Act::Command).then(|| scene.now.saturating_add(takes).unwrap_or(scene.now));
+    Operation {
+        id: entropy.guid(),
+        resource: id.clone(),
+        location: location.unwrap_or("global").to_owned(),
+        act,
+        started: scene.now,
+        state: State::UnderWay { due },
+    }
+}
+
+/// Ends an operation whose time has come: the changes that are left, and how it ended.
+pub(crate) fn finish(scene: &Scene<'_>, operation: &Operation) -> (Vec<Change>, Operation) {
+    let Some(resource) = scene.estate.get(&operation.resource) else {
+        return (Vec::new(), operation.succeeded(scene.now));
+    };
+    let settled = |state| vec![Change::put(with_state(resource, state))];
+    match operation.act {
+        Act::Write => (settled("Succeeded"), operation.succeeded(scene.now)),
+        Act::Delete => {
+            let mut entropy = Entropy::from_system();
+            let mut request = scene.request(resource.id(), Vec::new(), json!({}), &mut entropy);
+            match providers::of(resource.kind()).delete(&mut request, resource) {
+                Ok(effect) => (effect.changes, operation.succeeded(scene.now)),
+                Err(refusal) => (settled("Failed"), operation.failed(scene.now, &refusal)),
+            }
+        }
+        // A command that nobody waits for any more: it ran in a process that is gone.
+        Act::Command => {
+            let gone = ArmError::conflict("CommandInterrupted", "The command was interrupted by a restart.");
+            (Vec::new(), operation.failed(scene.now, &gone))
+        }
+    }
+}
+
+/// The resource with another `provisioningState`.
+fn with_state(resource: &Resource, state: &str) -> Resource {
+    let mut document = resource.document().value();
+    if let Some(Value::Object(properties)) = document.get_mut("properties") {
+        properties.insert("provisioningState".into(), json!(state));
+    }
+    Resource::with_hidden(resource.id().clone(), &document, &resource.hidden().value())
+}
+
+fn require<'a>(scene: &Scene<'a>, id: &ResourceId) -> Result<&'a Resource, ArmError> {
+    if let Some(resource) = scene.estate.get(id) {
+        return Ok(resource);
+    }
+    scene.check_group(id)?;
+    Err(providers::of(Kind::of(id)).not_found(id))
+}
