@@ -26,5 +26,6 @@ pub trait Authenticator: Send + Sync {
     ///
     /// # Errors
     /// [`Unauthenticated`] when the header is missing, malformed, expired or for somebody else.
+    #[expect(clippy::result_large_err, reason = "a refusal is moved once, into the reply")]
     fn authenticate(&self, authorization: Option<&str>, now: Timestamp) -> Result<Caller, Unauthenticated>;
 }

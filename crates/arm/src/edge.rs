@@ -63,16 +63,16 @@ impl ManagementPlane {
         let (plane, stop) = (self.clone(), shutdown.clone());
         tasks.spawn(async move { plane.reconcile(&stop).await });
         let acceptor = TlsAcceptor::from(tls);
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             let accepted = async {
-                let place = Arc::clone(&places).acquire_owned().await.ok()?;
-                Some((listener.accept().await, place))
+                let permit = Arc::clone(&connections).acquire_owned().await.ok()?;
+                Some((listener.accept().await, permit))
             };
-            let (stream, place) = tokio::select! {
+            let (stream, permit) = tokio::select! {
                 () = shutdown.cancelled() => break,
                 accepted = accepted => match accepted {
-                    Some((Ok((stream, _)), place)) => (stream, place),
+                    Some((Ok((stream, _)), permit)) => (stream, permit),
                     Some((Err(error), _)) => {
                         tracing::warn!(error = &error as &dyn std::error::Error, "a connection was not accepted");
                         tokio::time::sleep(ACCEPT_RETRY).await;
@@ -85,7 +85,7 @@ impl ManagementPlane {
             let (acceptor, shutdown) = (acceptor.clone(), shutdown.clone());
             tasks.spawn(async move {
                 edge.connection(stream, acceptor, shutdown).await;
-                drop(place);
+                drop(permit);
             });
         }
         drop(listener);
@@ -203,5 +203,156 @@ async fn whole(body: Incoming) -> Result<Bytes, ArmError> {
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(ArmError::bad_request("InvalidRequestContent", "The request content could not be read.")),
         Err(_) => Err(ArmError::new(408, "RequestTimeout", "The request content did not arrive in time.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use azure::Estate;
+    use http::StatusCode;
+    use hyper::client::conn::http1::{self as client, SendRequest};
+    use pki::{Authority, ServerCertificate, UnixTime};
+    use store::Store;
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+    use crate::{CommandResult, CommandRunner, Options, Pace, SystemClock, hooks::BoxFuture, provider::Work};
+
+    struct Nothing;
+
+    impl CommandRunner for Nothing {
+        fn run(&self, _: Work) -> BoxFuture<CommandResult> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    struct Extra;
+
+    impl ExtraRoutes for Extra {
+        fn route(&self, request: http::request::Parts, body: Bytes) -> BoxFuture<Option<http::Response<Bytes>>> {
+            Box::pin(async move {
+                match request.uri.path() {
+                    "/lab/echo" => Some(http::Response::new(body)),
+                    "/lab/panic" => panic!("on purpose"),
+                    _ => None,
+                }
+            })
+        }
+    }
+
+    struct Server {
+        address: SocketAddr,
+        authority: Authority,
+        shutdown: CancellationToken,
+        serving: tokio::task::JoinHandle<()>,
+    }
+
+    fn now() -> UnixTime {
+        UnixTime(jiff::Timestamp::now().as_second())
+    }
+
+    async fn server() -> Server {
+        let authority = Authority::generate("test", now(), 1).unwrap();
+        let wanted = ServerCertificate {
+            common_name: "localhost",
+            names: &["localhost".to_owned()],
+            addresses: &[],
+            now: now(),
+            lifetime_days: 1,
+        };
+        let identity = authority.issue_server(&wanted).unwrap();
+        let tls = pki::server_config(&identity, None, &[b"http/1.1"]).unwrap();
+        let options = Options {
+            pace: Pace::Instant,
+            base_url: "https://localhost:1".into(),
+            clock: Arc::new(SystemClock),
+            publish: Arc::new(|_: &Arc<Estate>, _| {}),
+            runner: Arc::new(Nothing),
+        };
+        let plane = ManagementPlane::open(Store::in_memory().unwrap(), options).await.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let stop = shutdown.clone();
+        let serving = tokio::spawn(async move { plane.serve(listener, tls, Arc::new(Extra), stop).await });
+        Server { address, authority, shutdown, serving }
+    }
+
+    impl Server {
+        async fn connect(&self) -> SendRequest<Full<Bytes>> {
+            self.connect_watched().await.0
+        }
+
+        /// A client, and a task that ends when its connection does.
+        async fn connect_watched(&self) -> (SendRequest<Full<Bytes>>, tokio::task::JoinHandle<hyper::Result<()>>) {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(self.authority.certificate_der().clone()).unwrap();
+            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+            let tls = rustls::ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            let tcp = TcpStream::connect(self.address).await.unwrap();
+            let name = "localhost".try_into().unwrap();
+            let stream = TlsConnector::from(Arc::new(tls)).connect(name, tcp).await.unwrap();
+            let (sender, connection) = client::handshake(TokioIo::new(stream)).await.unwrap();
+            (sender, tokio::spawn(connection))
+        }
+    }
+
+    async fn send(
+        client: &mut SendRequest<Full<Bytes>>,
+        method: &str,
+        path: &str,
+        body: Vec<u8>,
+    ) -> (StatusCode, Bytes) {
+        let request = Request::builder().method(method).uri(path).header("host", "localhost");
+        client.ready().await.unwrap();
+        let response = client.send_request(request.body(Full::from(body)).unwrap()).await.unwrap();
+        (response.status(), response.into_body().collect().await.unwrap().to_bytes())
+    }
+
+    #[tokio::test]
+    async fn one_connection_serves_many_requests_and_survives_a_panic() {
+        let server = server().await;
+        let mut client = server.connect().await;
+        assert_eq!(send(&mut client, "POST", "/lab/echo", b"hi".to_vec()).await, (StatusCode::OK, "hi".into()));
+        let (status, body) = send(&mut client, "GET", "/lab/panic", Vec::new()).await;
+        assert_eq!(status, 500);
+        assert!(body.starts_with(br#"{"error":{"code":"InternalServerError""#));
+        assert_eq!(send(&mut client, "GET", "/lab/other", Vec::new()).await.0, 404);
+        let (status, _) = send(&mut client, "GET", "/metadata/endpoints?api-version=2022-09-01", Vec::new()).await;
+        assert_eq!(status, 200);
+        assert_eq!(send(&mut client, "GET", "/subscriptions?api-version=1", Vec::new()).await.0, 401);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_refused() {
+        let server = server().await;
+        let mut client = server.connect().await;
+        let (status, body) = send(&mut client, "POST", "/lab/echo", vec![b'x'; BODY_BYTES_MAX]).await;
+        assert_eq!((status, body.len()), (StatusCode::OK, BODY_BYTES_MAX), "as large as may be");
+        // The server answers and closes without having read everything: a client may see the answer or the close.
+        let request = Request::post("/lab/echo").header("host", "localhost").header("expect", "100-continue");
+        let body = Full::from(vec![b'x'; BODY_BYTES_MAX + 1]);
+        if let Ok(response) = client.send_request(request.body(body).unwrap()).await {
+            assert_eq!(response.status(), 413);
+        }
+        let mut client = server.connect().await;
+        assert_eq!(send(&mut client, "POST", "/lab/echo", b"hi".to_vec()).await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_ends_idle_connections_at_once() {
+        let server = server().await;
+        let (mut client, connection) = server.connect_watched().await;
+        send(&mut client, "GET", "/lab/echo", Vec::new()).await;
+        server.shutdown.cancel();
+        server.serving.await.unwrap();
+        // Ends because the server closed it: the client is still there to send more.
+        let _ = connection.await.unwrap();
+        assert!(client.is_closed());
     }
 }

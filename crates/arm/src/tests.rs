@@ -433,15 +433,13 @@ proptest! {
             thread_local! {
                 static LAB: std::cell::RefCell<Option<Arc<Lab>>> = const { std::cell::RefCell::new(None) };
             }
-            let lab = LAB.with_borrow(Clone::clone);
-            let lab = match lab {
-                Some(lab) => lab,
-                None => {
-                    let lab = Arc::new(Lab::new(Pace::Instant).await);
-                    lab.group("rg").await;
-                    LAB.set(Some(Arc::clone(&lab)));
-                    lab
-                }
+            let lab = if let Some(lab) = LAB.with_borrow(Clone::clone) {
+                lab
+            } else {
+                let lab = Arc::new(Lab::new(Pace::Instant).await);
+                lab.group("rg").await;
+                LAB.set(Some(Arc::clone(&lab)));
+                lab
             };
             let path = path.replace("/S", &format!("/subscriptions/{}", lab.plane.lab().subscription));
             let uri = format!("{path}?api-version=1&{query}").replace(' ', "%20");

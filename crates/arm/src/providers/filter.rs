@@ -1,4 +1,4 @@
-//! The part of OData's `$filter` that ARM's listings take: comparisons of a field with a text,
+//! The part of `OData`'s `$filter` that ARM's listings take: comparisons of a field with a text,
 //! `substringof`, `startswith`, `and`, `or`, `not` and parentheses.
 //!
 //! Pure: it knows no resource; whoever filters says what a field's values are.
