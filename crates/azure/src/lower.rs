@@ -177,6 +177,7 @@ fn cluster(id: &ResourceId, properties: Json<'_>, hidden: Json<'_>) -> ManagedCl
         Some(text) => text.parse().map(PrivateDnsZoneMode::Own).unwrap_or_default(),
     };
     ManagedCluster {
+        uid: hidden.get("uid").text().map(str::to_owned),
         running: properties.at("powerState.code").text().is_none_or(|code| code.eq_ignore_ascii_case("running")),
         kubernetes_version: [properties.get("currentKubernetesVersion"), properties.get("kubernetesVersion")]
             .into_iter()

@@ -233,6 +233,8 @@ pub enum PrivateDnsZoneMode {
 /// `Microsoft.ContainerService/managedClusters`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagedCluster {
+    /// Tells this cluster from any other that has or had its id.
+    pub uid: Option<String>,
     /// Whether it runs or is stopped.
     pub running: bool,
     /// `kubernetesVersion`, a full version.

@@ -341,6 +341,7 @@ fn cluster(estate: &Estate, id: &ResourceId) -> Option<Cluster> {
     let public_names = declared.fqdn.iter().chain(&declared.portal_fqdn).filter(|_| named).cloned().collect();
     Some(Cluster {
         id: estate.get(id)?.id().clone(),
+        uid: declared.uid.clone(),
         running: declared.running,
         private: declared.private,
         fqdn: declared.fqdn.clone(),

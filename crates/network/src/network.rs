@@ -95,6 +95,8 @@ pub struct VirtualNetwork {
 pub struct Cluster {
     /// The cluster.
     pub id: ResourceId,
+    /// Tells it from any other cluster that has or had its id.
+    pub uid: Option<String>,
     /// Whether it runs.
     pub running: bool,
     /// Whether its API server is private.
