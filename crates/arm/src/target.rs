@@ -180,7 +180,9 @@ fn resource(words: &[&str]) -> Result<Target, ArmError> {
     let unknown = || ArmError::not_found("NotFound", format!("No resource has the path '{}'.", path(words)));
     let Some(providers) = words.iter().rposition(|word| is(word, "providers")) else { return Err(unknown()) };
     let (before, behind) = (&words[..providers], words.get(providers + 2..).unwrap_or_default());
-    if behind.is_empty() {
+    // Scopes are not addressed as resources of their provider.
+    let is_scope = |word: &&str| is(word, "subscriptions") || is(word, "resourceGroups");
+    if behind.is_empty() || (is(words[providers + 1], "Microsoft.Resources") && behind.first().is_some_and(is_scope)) {
         return Err(unknown());
     }
     if behind.len() % 2 == 0 {
@@ -261,6 +263,8 @@ mod tests {
 
     use super::*;
 
+    const SCOPE: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Resources/resourceGroups/other";
+
     fn target(path: &str) -> Target {
         Target::parse(path).unwrap()
     }
@@ -318,7 +322,9 @@ mod tests {
             panic!("no resource");
         };
         assert_eq!(id.name(), "*");
-        for path in ["/subscriptions/a%2Fb", "/subscriptions/s/resourceGroups/..", "/subscriptions/%00", "/x", ""] {
+        for path in
+            ["/subscriptions/a%2Fb", "/subscriptions/s/resourceGroups/..", "/subscriptions/%00", "/x", "", SCOPE]
+        {
             assert!(Target::parse(path).is_err(), "{path}");
         }
     }

@@ -1,5 +1,6 @@
 //! Which provider answers for which kind of resource, and for what lies at a location.
 
+pub mod deployments;
 pub mod filter;
 pub mod groups;
 pub mod lab;
@@ -24,6 +25,7 @@ impl Provider for Plain {
 /// The provider of `kind`.
 pub fn of(kind: Kind) -> &'static dyn Provider {
     match kind {
+        Kind::Deployment => &deployments::Deployments,
         Kind::ResourceGroup => &groups::ResourceGroups,
         Kind::LabClient => &lab::LabClients,
         _ => &Plain,

@@ -7,7 +7,10 @@ use super::{
     filter::{Filter, Operator},
     locations::{self, Place},
 };
-use crate::provider::{Lab, Request, wire_type};
+use crate::{
+    entra::{TENANT_DOMAIN, TENANT_NAME},
+    provider::{Lab, Request, wire_type},
+};
 
 /// `GET /tenants`.
 pub fn tenants(lab: &Lab) -> Value {
@@ -15,9 +18,9 @@ pub fn tenants(lab: &Lab) -> Value {
         "id": format!("/tenants/{}", lab.tenant),
         "tenantId": lab.tenant,
         "countryCode": "JP",
-        "displayName": "noren",
-        "domains": ["noren.localhost"],
-        "defaultDomain": "noren.localhost",
+        "displayName": TENANT_NAME,
+        "domains": [TENANT_DOMAIN],
+        "defaultDomain": TENANT_DOMAIN,
         "tenantCategory": "Home",
         "tenantType": "AAD",
     }]})
