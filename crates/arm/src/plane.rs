@@ -210,8 +210,11 @@ impl ManagementPlane {
         loop {
             // Registered before looking, so that an operation begun in between is not missed.
             let begun = self.0.begun.notified();
-            let failed =
-                self.settle().await.inspect_err(|error| tracing::error!(%error, "operations not ended")).is_err();
+            let settled = self.settle().await;
+            let failed = settled.is_err();
+            if let Err(error) = settled {
+                tracing::error!(error = &error as &dyn std::error::Error, "operations could not be ended");
+            }
             let next = self.0.operations().next_due();
             let wait = match next {
                 _ if failed => STORE_RETRY,
@@ -383,7 +386,7 @@ impl Plane {
 
     /// Runs a command to its end and records what came of it. When the plane stops first, the
     /// record stays under way, and the next start says that the command was interrupted.
-    async fn run(self: Arc<Self>, work: Work, operation: Operation) {
+    pub(crate) async fn run(self: Arc<Self>, work: Work, operation: Operation) {
         let mut running = tokio::spawn(tokio::time::timeout(COMMAND_TIME_MAX, self.runner.run(work)));
         let result = tokio::select! {
             () = self.stopping.cancelled() => {

@@ -254,24 +254,22 @@ fn begin(scene: &Scene<'_>, id: &ResourceId, effect: &Effect, act: Act, entropy:
 
 /// Ends an operation whose time has come: the changes that are left, and how it ended.
 pub(crate) fn finish(scene: &Scene<'_>, operation: &Operation) -> (Vec<Change>, Operation) {
-    let Some(resource) = scene.estate.get(&operation.resource) else {
-        return (Vec::new(), operation.succeeded(scene.now));
-    };
-    let settled = |state| vec![Change::put(with_state(resource, state))];
-    match operation.act {
-        Act::Write => (settled("Succeeded"), operation.succeeded(scene.now)),
-        Act::Delete => {
+    let settled = |resource: &Resource, state| vec![Change::put(with_state(resource, state))];
+    match (operation.act, scene.estate.get(&operation.resource)) {
+        (Act::Command, _) => {
+            // Nobody waits for it any more: it ran in a process that is gone.
+            let gone = ArmError::conflict("CommandInterrupted", "The command was interrupted by a restart.");
+            (Vec::new(), operation.failed(scene.now, &gone))
+        }
+        (Act::Write | Act::Delete, None) => (Vec::new(), operation.succeeded(scene.now)),
+        (Act::Write, Some(resource)) => (settled(resource, "Succeeded"), operation.succeeded(scene.now)),
+        (Act::Delete, Some(resource)) => {
             let mut entropy = Entropy::from_system();
             let mut request = scene.request(resource.id(), Vec::new(), json!({}), &mut entropy);
             match providers::of(resource.kind()).delete(&mut request, resource) {
                 Ok(effect) => (effect.changes, operation.succeeded(scene.now)),
-                Err(refusal) => (settled("Failed"), operation.failed(scene.now, &refusal)),
+                Err(refusal) => (settled(resource, "Failed"), operation.failed(scene.now, &refusal)),
             }
-        }
-        // A command that nobody waits for any more: it ran in a process that is gone.
-        Act::Command => {
-            let gone = ArmError::conflict("CommandInterrupted", "The command was interrupted by a restart.");
-            (Vec::new(), operation.failed(scene.now, &gone))
         }
     }
 }

@@ -1,9 +1,61 @@
 //! Long-running operations with Azure's pace: what a client polls, and what a restart leaves.
 
+use std::sync::Arc;
+
+use azure::{Kind, ResourceId};
 use serde_json::json;
 
 use super::{Lab, PLAIN};
-use crate::Pace;
+use crate::{
+    Clock as _, Pace, journal,
+    operations::{Act, Operation, State},
+    provider::Work,
+};
+
+/// A command that has just begun in a cluster of the group `rg`.
+fn command(lab: &Lab) -> Operation {
+    let group = ResourceId::group(&lab.plane.lab().subscription, "rg");
+    Operation {
+        id: "0b5a".into(),
+        resource: group.resource(Kind::ManagedCluster.arm_type(), "a"),
+        location: "westeurope".into(),
+        act: Act::Command,
+        started: lab.clock.now(),
+        state: State::UnderWay { due: None },
+    }
+}
+
+const RESULT: &str = "/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/a/commandResults/0B5A";
+
+#[tokio::test]
+async fn a_command_is_asked_after_at_its_cluster() {
+    let lab = Lab::new(Pace::Instant).await;
+    lab.group("rg").await;
+    let operation = command(&lab);
+    let work = Work::RunCommand {
+        cluster: operation.resource.clone(),
+        command: "kubectl get nodes".into(),
+        context: String::new(),
+    };
+    Arc::clone(&lab.plane.0).run(work, operation).await;
+    let result = lab.get(RESULT).await;
+    assert_eq!(result.status, 200);
+    insta::assert_snapshot!(
+        result.body.to_string(),
+        @r#"{"id":"0b5a","properties":{"startedAt":"2026-09-21T14:13:20Z","provisioningState":"Succeeded","finishedAt":"2026-09-21T14:13:20Z","exitCode":0,"logs":"kubectl get nodes"}}"#
+    );
+}
+
+#[tokio::test]
+async fn a_command_that_a_restart_interrupted_says_so() {
+    let lab = Lab::new(Pace::Instant).await;
+    lab.group("rg").await;
+    lab.store.commit(journal::transaction(&[], Some(&command(&lab)), None)).await.unwrap();
+    let lab = lab.restarted(Pace::Azure).await;
+    let result = lab.get(RESULT).await;
+    assert_eq!(result.body["properties"]["provisioningState"], "Failed");
+    assert_eq!(result.body["properties"]["reason"], "The command was interrupted by a restart.");
+}
 
 #[tokio::test]
 async fn with_azures_pace_a_group_goes_slowly() {
