@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::Revision;
+use crate::{KeyValue, Revision};
 
-/// Something that must hold for a transaction to happen.
+/// Something that must hold for a transaction to happen; etcd calls it a compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
     /// The key does not exist.
@@ -17,7 +17,7 @@ pub enum Condition {
         /// The key.
         key: String,
     },
-    /// The key was last changed in this revision.
+    /// The key exists and was last changed in this revision.
     ModRevision {
         /// The key.
         key: String,
@@ -34,12 +34,12 @@ impl Condition {
         }
     }
 
-    /// Whether it holds, given when the key was last changed (`None`: it does not exist).
-    pub(crate) fn holds(&self, mod_revision: Option<Revision>) -> bool {
+    /// Whether it holds, given what its key holds.
+    pub(crate) fn holds(&self, found: Option<&KeyValue>) -> bool {
         match self {
-            Self::Absent { .. } => mod_revision.is_none(),
-            Self::Exists { .. } => mod_revision.is_some(),
-            Self::ModRevision { revision, .. } => mod_revision == Some(*revision),
+            Self::Absent { .. } => found.is_none(),
+            Self::Exists { .. } => found.is_some(),
+            Self::ModRevision { revision, .. } => found.is_some_and(|entry| entry.mod_revision == *revision),
         }
     }
 }
@@ -69,19 +69,22 @@ pub enum Operation {
 /// What became of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It happened, in this revision, and is durable. A transaction that changed nothing has the
-    /// revision before it.
+    /// It happened in this revision, and is durable. One that changed nothing takes no revision and
+    /// names the last one.
     Committed(Revision),
-    /// It did not happen: this condition did not hold.
+    /// It did not happen: this condition, the first of those that fail, does not hold.
     ConditionFailed {
-        /// The condition.
+        /// The condition; [`Condition::key`] is the key it is about.
         condition: Condition,
-        /// When its key was last changed; `None` if it does not exist.
-        found: Option<Revision>,
+        /// What the key holds; `None` if it does not exist.
+        found: Option<KeyValue>,
     },
 }
 
 /// Conditions and operations; all or nothing.
+///
+/// Each key changes at most once: of several operations on a key the last one counts, as if the ones
+/// before it were not there. So `delete_prefix` and then `put` replaces what is below the prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transaction {
     pub(crate) conditions: Vec<Condition>,
@@ -101,24 +104,39 @@ impl Transaction {
         self
     }
 
-    /// Writes a value.
+    /// Adds an operation.
     #[must_use]
-    pub fn put(mut self, key: impl Into<String>, value: impl Into<Bytes>) -> Self {
-        self.operations.push(Operation::Put { key: key.into(), value: value.into() });
+    pub fn then(mut self, operation: Operation) -> Self {
+        self.operations.push(operation);
         self
     }
 
-    /// Removes a key.
+    /// Writes a value.
     #[must_use]
-    pub fn delete(mut self, key: impl Into<String>) -> Self {
-        self.operations.push(Operation::Delete { key: key.into() });
-        self
+    pub fn put(self, key: impl Into<String>, value: impl Into<Bytes>) -> Self {
+        self.then(Operation::Put { key: key.into(), value: value.into() })
+    }
+
+    /// Removes a key; nothing happens if it does not exist.
+    #[must_use]
+    pub fn delete(self, key: impl Into<String>) -> Self {
+        self.then(Operation::Delete { key: key.into() })
     }
 
     /// Removes every key that starts with `prefix`.
     #[must_use]
-    pub fn delete_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.operations.push(Operation::DeletePrefix { prefix: prefix.into() });
-        self
+    pub fn delete_prefix(self, prefix: impl Into<String>) -> Self {
+        self.then(Operation::DeletePrefix { prefix: prefix.into() })
+    }
+
+    /// Bytes of its keys and values.
+    pub(crate) fn bytes(&self) -> usize {
+        let conditions = self.conditions.iter().map(|condition| condition.key().len());
+        let operations = self.operations.iter().map(|operation| match operation {
+            Operation::Put { key, value } => key.len() + value.len(),
+            Operation::Delete { key } => key.len(),
+            Operation::DeletePrefix { prefix } => prefix.len(),
+        });
+        conditions.chain(operations).sum()
     }
 }

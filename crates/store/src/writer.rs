@@ -1,209 +1,151 @@
-//! The one writer: group commit.
+//! The one thread that writes: group commit.
 //!
-//! It takes every transaction that waits, applies them in order, each on top of the ones before
-//! it, makes the whole batch durable with one commit, tells the watchers, and only then answers.
-//! Many concurrent commits so share one flush to disk.
+//! It takes every transaction that waits, applies them as one batch, makes the batch durable with
+//! one flush to disk, tells the watchers, and only then answers. So many concurrent commits share a
+//! flush, and whoever has an answer finds in the store what it was told.
 
-use std::sync::{Arc, Mutex};
+use std::{sync::Arc, thread};
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{Database, Durability};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{
-    Event, KeyValue, Operation, Outcome, Revision, StoreError, Transaction,
-    codec::{decode_value, encode_events, encode_value},
-    store::{COMPACTED, ENTRIES, LOG, LOG_BYTES, META, REVISION},
-    watch::{self, Hub},
-};
+use crate::{Event, Outcome, Revision, StoreError, Transaction, batch::Batch, watchers::Watchers};
 
-/// Transactions that wait for the writer at most.
-pub(crate) const QUEUE_MAX: usize = 1024;
-/// Transactions that one flush carries at most.
-const BATCH_MAX: usize = 256;
-/// Revisions whose events are kept.
-const LOG_REVISIONS_MAX: u64 = 10_000;
-/// Bytes of events that are kept.
-const LOG_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Transactions that wait for the writer at most; further ones wait for a place.
+const QUEUE_MAX: usize = 256;
+/// Bytes that one transaction may have: above etcd's 1.5 MiB, as a transaction here may be a whole
+/// cluster with its node pools.
+const TRANSACTION_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes after which a batch takes no further transaction, so that nobody waits long for others.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A transaction and where its outcome goes.
-pub(crate) struct Request {
-    pub(crate) transaction: Transaction,
-    pub(crate) answer: oneshot::Sender<Result<Outcome, StoreError>>,
+struct Request {
+    transaction: Transaction,
+    answer: oneshot::Sender<Result<Outcome, StoreError>>,
 }
 
-/// Serves requests until the last handle of the store is gone.
-pub(crate) fn run(database: &redb::Database, hub: &Arc<Mutex<Hub>>, mut requests: mpsc::Receiver<Request>) {
-    while let Some(first) = requests.blocking_recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH_MAX
-            && let Ok(next) = requests.try_recv()
+/// The running writer; ends when it is dropped, after what waits has been committed.
+pub(crate) struct Writer {
+    /// `None` only while it is dropped.
+    requests: Option<mpsc::Sender<Request>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the writer of `database`.
+    pub(crate) fn start(database: Arc<Database>, watchers: Arc<Watchers>) -> Result<Self, StoreError> {
+        let (requests, queue) = mpsc::channel(QUEUE_MAX);
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || {
+                // Also when this thread panics: nobody shall wait for events that never come.
+                let _close = CloseWhenDropped(&watchers);
+                serve(&database, &watchers, queue);
+            })
+            .map_err(|error| StoreError::Writer(Arc::new(error)))?;
+        Ok(Self { requests: Some(requests), thread: Some(thread) })
+    }
+
+    /// Commits; waits for a place in the queue and then for the disk. Once in the queue the
+    /// transaction happens, even if nobody waits for it any more.
+    pub(crate) async fn commit(&self, transaction: Transaction) -> Result<Outcome, StoreError> {
+        let (request, outcome) = request(transaction)?;
+        self.requests()?.send(request).await.map_err(|_| StoreError::Closed)?;
+        outcome.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// [`Writer::commit`] for threads that may block.
+    pub(crate) fn commit_blocking(&self, transaction: Transaction) -> Result<Outcome, StoreError> {
+        let (request, outcome) = request(transaction)?;
+        self.requests()?.blocking_send(request).map_err(|_| StoreError::Closed)?;
+        outcome.blocking_recv().map_err(|_| StoreError::Closed)?
+    }
+
+    fn requests(&self) -> Result<&mpsc::Sender<Request>, StoreError> {
+        self.requests.as_ref().ok_or(StoreError::Closed)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        // A panic of the thread, if it had one, has already been reported.
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+    }
+}
+
+struct CloseWhenDropped<'a>(&'a Watchers);
+
+impl Drop for CloseWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn request(transaction: Transaction) -> Result<(Request, oneshot::Receiver<Result<Outcome, StoreError>>), StoreError> {
+    let bytes = transaction.bytes();
+    if bytes > TRANSACTION_BYTES_MAX {
+        return Err(StoreError::TooLarge { bytes, max: TRANSACTION_BYTES_MAX });
+    }
+    let (answer, outcome) = oneshot::channel();
+    Ok((Request { transaction, answer }, outcome))
+}
+
+/// Serves requests until nobody can send one any more.
+fn serve(database: &Database, watchers: &Watchers, mut queue: mpsc::Receiver<Request>) {
+    while let Some(first) = queue.blocking_recv() {
+        let mut bytes = first.transaction.bytes();
+        let (mut transactions, mut answers) = (vec![first.transaction], vec![first.answer]);
+        while bytes < BATCH_BYTES_MAX
+            && transactions.len() < QUEUE_MAX
+            && let Ok(next) = queue.try_recv()
         {
-            batch.push(next);
+            bytes += next.transaction.bytes();
+            transactions.push(next.transaction);
+            answers.push(next.answer);
         }
-        commit(database, hub, batch);
-    }
-    watch::lock(hub).close();
-}
-
-fn commit(database: &redb::Database, hub: &Arc<Mutex<Hub>>, batch: Vec<Request>) {
-    let (transactions, answers): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|request| (request.transaction, request.answer)).unzip();
-    match commit_all(database, transactions) {
-        Ok(done) => {
-            {
-                let mut hub = watch::lock(hub);
-                hub.publish(done.revision, done.events);
+        // Who no longer waits for an answer does not want to know: failing to send is no error.
+        match commit(database, transactions) {
+            Ok(committed) => {
+                watchers.publish(committed.revision, &committed.events);
+                for (answer, outcome) in answers.into_iter().zip(committed.outcomes) {
+                    let _ = answer.send(Ok(outcome));
+                }
             }
-            for (answer, outcome) in answers.into_iter().zip(done.outcomes) {
-                // Who no longer waits does not want to know.
-                let _ = answer.send(Ok(outcome));
-            }
-        }
-        Err(error) => {
-            tracing::error!(%error, "a batch of transactions could not be committed");
-            for answer in answers {
-                let _ = answer.send(Err(error.for_each()));
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "transactions could not be committed");
+                for answer in answers {
+                    let _ = answer.send(Err(error.clone()));
+                }
             }
         }
     }
 }
 
-struct Done {
+/// A batch that is durable.
+struct Committed {
     revision: Revision,
-    outcomes: Vec<Outcome>,
     events: Vec<Event>,
+    /// One for each transaction, in order.
+    outcomes: Vec<Outcome>,
 }
 
-fn commit_all(database: &redb::Database, transactions: Vec<Transaction>) -> Result<Done, StoreError> {
-    let write = database.begin_write().map_err(StoreError::database)?;
-    let mut done = Done { revision: Revision(0), outcomes: Vec::new(), events: Vec::new() };
-    {
-        let mut batch = Batch::open(&write)?;
-        for transaction in transactions {
-            let outcome = batch.apply(transaction, &mut done.events)?;
-            done.outcomes.push(outcome);
-        }
-        done.revision = batch.finish()?;
-    }
-    if done.events.is_empty() {
+/// Makes all the transactions durable with one flush, or none of them.
+fn commit(database: &Database, transactions: Vec<Transaction>) -> Result<Committed, StoreError> {
+    let mut write = database.begin_write().map_err(StoreError::database)?;
+    write.set_durability(Durability::Immediate).map_err(StoreError::database)?;
+    // Costs a second flush for each batch, and makes opening after a crash a matter of a millisecond
+    // however much is stored; without it the whole file would be read then.
+    write.set_quick_repair(true);
+    let mut batch = Batch::open(&write)?;
+    let outcomes =
+        transactions.into_iter().map(|transaction| batch.apply(transaction)).collect::<Result<Vec<_>, _>>()?;
+    let (revision, events) = batch.finish()?;
+    if events.is_empty() {
         write.abort().map_err(StoreError::database)?;
     } else {
         write.commit().map_err(StoreError::database)?;
     }
-    Ok(done)
-}
-
-/// The tables of one write transaction.
-struct Batch<'a> {
-    entries: Table<'a, &'static str, &'static [u8]>,
-    log: Table<'a, u64, &'static [u8]>,
-    meta: Table<'a, &'static str, u64>,
-    revision: Revision,
-    log_bytes: u64,
-}
-
-impl<'a> Batch<'a> {
-    fn open(write: &'a WriteTransaction) -> Result<Self, StoreError> {
-        let meta = write.open_table(META).map_err(StoreError::database)?;
-        let number = |key| Ok(meta.get(key).map_err(StoreError::database)?.map_or(0, |value| value.value()));
-        let (revision, log_bytes) = (Revision(number(REVISION)?), number(LOG_BYTES)?);
-        Ok(Self {
-            entries: write.open_table(ENTRIES).map_err(StoreError::database)?,
-            log: write.open_table(LOG).map_err(StoreError::database)?,
-            meta,
-            revision,
-            log_bytes,
-        })
-    }
-
-    fn apply(&mut self, transaction: Transaction, events: &mut Vec<Event>) -> Result<Outcome, StoreError> {
-        for condition in transaction.conditions {
-            let found = self.get(condition.key())?.map(|entry| entry.mod_revision);
-            if !condition.holds(found) {
-                return Ok(Outcome::ConditionFailed { condition, found });
-            }
-        }
-        let (first, next) = (events.len(), Revision(self.revision.0 + 1));
-        for operation in transaction.operations {
-            match operation {
-                Operation::Put { key, value } => {
-                    let previous = self.get(&key)?;
-                    let current = KeyValue {
-                        create_revision: previous.as_ref().map_or(next, |entry| entry.create_revision),
-                        version: previous.as_ref().map_or(1, |entry| entry.version + 1),
-                        mod_revision: next,
-                        key: key.into(),
-                        value,
-                    };
-                    let bytes = encode_value(&current);
-                    self.entries.insert(&*current.key, bytes.as_slice()).map_err(StoreError::database)?;
-                    events.push(Event::Put { current, previous });
-                }
-                Operation::Delete { key } => self.delete(&key, next, events)?,
-                Operation::DeletePrefix { prefix } => {
-                    for key in self.keys_below(&prefix)? {
-                        self.delete(&key, next, events)?;
-                    }
-                }
-            }
-        }
-        if events.len() > first {
-            let bytes = encode_events(&events[first..]);
-            self.log_bytes += bytes.len() as u64;
-            self.log.insert(next.0, bytes.as_slice()).map_err(StoreError::database)?;
-            self.revision = next;
-        }
-        Ok(Outcome::Committed(self.revision))
-    }
-
-    fn get(&self, key: &str) -> Result<Option<KeyValue>, StoreError> {
-        let found = self.entries.get(key).map_err(StoreError::database)?;
-        found.map(|bytes| decode_value(key, bytes.value())).transpose()
-    }
-
-    fn delete(&mut self, key: &str, revision: Revision, events: &mut Vec<Event>) -> Result<(), StoreError> {
-        if let Some(previous) = self.get(key)? {
-            self.entries.remove(key).map_err(StoreError::database)?;
-            events.push(Event::Delete { previous, revision });
-        }
-        Ok(())
-    }
-
-    fn keys_below(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let mut keys = Vec::new();
-        for entry in self.entries.range(prefix..).map_err(StoreError::database)? {
-            let (key, _) = entry.map_err(StoreError::database)?;
-            if !key.value().starts_with(prefix) {
-                break;
-            }
-            keys.push(key.value().to_owned());
-        }
-        Ok(keys)
-    }
-
-    /// Forgets the oldest events beyond the limits and writes the numbers down.
-    fn finish(&mut self) -> Result<Revision, StoreError> {
-        let mut compacted = None;
-        while let Some((revision, length)) = self.oldest_event()? {
-            let too_old = revision + LOG_REVISIONS_MAX <= self.revision.0;
-            if !too_old && self.log_bytes <= LOG_BYTES_MAX {
-                break;
-            }
-            self.log.remove(revision).map_err(StoreError::database)?;
-            self.log_bytes -= length;
-            compacted = Some(revision);
-        }
-        let numbers = [(REVISION, Some(self.revision.0)), (LOG_BYTES, Some(self.log_bytes)), (COMPACTED, compacted)];
-        for (key, value) in numbers {
-            if let Some(value) = value {
-                self.meta.insert(key, value).map_err(StoreError::database)?;
-            }
-        }
-        Ok(self.revision)
-    }
-
-    fn oldest_event(&self) -> Result<Option<(u64, u64)>, StoreError> {
-        let first = self.log.first().map_err(StoreError::database)?;
-        Ok(first.map(|(revision, bytes)| (revision.value(), bytes.value().len() as u64)))
-    }
+    Ok(Committed { revision, events, outcomes })
 }

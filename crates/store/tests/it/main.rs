@@ -4,5 +4,20 @@
 
 mod commits;
 mod crash;
+mod files;
 mod reference;
 mod watches;
+
+use store::{Outcome, Revision, Store, Transaction};
+
+/// Commits what must not fail.
+async fn commit(store: &Store, transaction: Transaction) -> Revision {
+    match store.commit(transaction).await.unwrap() {
+        Outcome::Committed(revision) => revision,
+        failed @ Outcome::ConditionFailed { .. } => panic!("{failed:?}"),
+    }
+}
+
+async fn put(store: &Store, key: &str, value: &str) -> Revision {
+    commit(store, Transaction::new().put(key, value.to_owned())).await
+}

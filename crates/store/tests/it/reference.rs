@@ -1,116 +1,176 @@
 //! The store against the obvious: a sorted map and a list of events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use store::{Condition, Event, Outcome, RangeOptions, Revision, Store, Transaction};
+use store::{Condition, Event, Operation, Outcome, RangeOptions, Revision, Store, Transaction};
 
-const KEYS: [&str; 5] = ["/a/1", "/a/2", "/a/b/3", "/c/4", "/c/"];
+/// Few enough that transactions meet.
+const KEYS: [&str; 6] = ["/a/1", "/a/2", "/a/b/3", "/a", "/c/4", "/c/"];
+const PREFIXES: [&str; 6] = ["", "/", "/a", "/a/", "/a/b/", "/c/4"];
 
-#[derive(Debug, Clone)]
-enum Step {
-    Put(usize, u8),
-    Delete(usize),
-    DeletePrefix,
-    PutIfAbsent(usize, u8),
-    PutIfUnchanged(usize, u8, u64),
+fn keys() -> impl Strategy<Value = String> {
+    prop::sample::select(&KEYS[..]).prop_map(str::to_owned)
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let key = 0..KEYS.len();
+fn prefixes() -> impl Strategy<Value = String> {
+    prop::sample::select(&PREFIXES[..]).prop_map(str::to_owned)
+}
+
+fn conditions() -> impl Strategy<Value = Condition> {
     prop_oneof![
-        (key.clone(), any::<u8>()).prop_map(|(key, value)| Step::Put(key, value)),
-        key.clone().prop_map(Step::Delete),
-        Just(Step::DeletePrefix),
-        (key.clone(), any::<u8>()).prop_map(|(key, value)| Step::PutIfAbsent(key, value)),
-        (key, any::<u8>(), 0..20_u64).prop_map(|(key, value, revision)| Step::PutIfUnchanged(key, value, revision)),
+        keys().prop_map(|key| Condition::Absent { key }),
+        keys().prop_map(|key| Condition::Exists { key }),
+        (keys(), 1..6_u64).prop_map(|(key, revision)| Condition::ModRevision { key, revision: Revision(revision) }),
     ]
 }
 
-/// Key → (value, mod revision), the last revision, and the events as (revision, key, value).
+fn operations() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => (keys(), any::<[u8; 2]>()).prop_map(|(key, value)| Operation::Put { key, value: value.to_vec().into() }),
+        2 => keys().prop_map(|key| Operation::Delete { key }),
+        1 => prefixes().prop_map(|prefix| Operation::DeletePrefix { prefix }),
+    ]
+}
+
+#[derive(Debug, Clone)]
+struct Asked {
+    conditions: Vec<Condition>,
+    operations: Vec<Operation>,
+}
+
+fn transactions() -> impl Strategy<Value = Asked> {
+    (prop::collection::vec(conditions(), 0..2), prop::collection::vec(operations(), 0..5))
+        .prop_map(|(conditions, operations)| Asked { conditions, operations })
+}
+
+impl Asked {
+    fn transaction(&self) -> Transaction {
+        let transaction = self.conditions.iter().cloned().fold(Transaction::new(), Transaction::when);
+        self.operations.iter().cloned().fold(transaction, Transaction::then)
+    }
+}
+
+/// What a key holds: value, created, changed, version.
+type Held = (Vec<u8>, u64, u64, u64);
+/// Revision, key, what it holds now, what it held before.
+type Happened = (u64, String, Option<Held>, Option<Held>);
+
 #[derive(Default)]
 struct Reference {
-    entries: BTreeMap<String, (u8, u64)>,
+    entries: BTreeMap<String, Held>,
     revision: u64,
-    events: Vec<(u64, String, Option<u8>)>,
+    events: Vec<Happened>,
 }
 
 impl Reference {
-    /// Applies the step; false when its condition fails.
-    fn apply(&mut self, step: &Step) -> bool {
+    /// The revision committed, or the condition that fails.
+    fn apply(&mut self, asked: &Asked) -> Result<u64, Condition> {
+        for condition in &asked.conditions {
+            let changed = self.entries.get(condition.key()).map(|held| held.2);
+            let holds = match condition {
+                Condition::Absent { .. } => changed.is_none(),
+                Condition::Exists { .. } => changed.is_some(),
+                Condition::ModRevision { revision, .. } => changed == Some(revision.0),
+            };
+            if !holds {
+                return Err(condition.clone());
+            }
+        }
+        let mut after: BTreeMap<String, Option<Vec<u8>>> = BTreeMap::new();
+        for operation in &asked.operations {
+            match operation {
+                Operation::Put { key, value } => drop(after.insert(key.clone(), Some(value.to_vec()))),
+                Operation::Delete { key } => drop(after.insert(key.clone(), None)),
+                Operation::DeletePrefix { prefix } => {
+                    let all: BTreeSet<String> = KEYS.map(str::to_owned).into();
+                    after.extend(all.into_iter().filter(|key| key.starts_with(prefix)).map(|key| (key, None)));
+                }
+            }
+        }
         let next = self.revision + 1;
-        let found = |key: usize| self.entries.get(KEYS[key]).map(|(_, revision)| *revision);
-        let (puts, deletes): (Vec<(usize, u8)>, Vec<String>) = match *step {
-            Step::PutIfAbsent(key, _) if found(key).is_some() => return false,
-            Step::PutIfUnchanged(key, _, revision) if found(key) != Some(revision) => return false,
-            Step::Put(key, value) | Step::PutIfAbsent(key, value) | Step::PutIfUnchanged(key, value, _) => {
-                (vec![(key, value)], Vec::new())
+        for (key, value) in after {
+            let before = self.entries.remove(&key);
+            let (created, version) = before.as_ref().map_or((next, 1), |held| (held.1, held.3 + 1));
+            let now = value.map(|value| (value, created, next, version));
+            if let Some(held) = &now {
+                self.entries.insert(key.clone(), held.clone());
             }
-            Step::Delete(key) => (Vec::new(), vec![KEYS[key].to_owned()]),
-            Step::DeletePrefix => {
-                (Vec::new(), self.entries.keys().filter(|key| key.starts_with("/a/")).cloned().collect())
-            }
-        };
-        let before = self.events.len();
-        for (key, value) in puts {
-            self.entries.insert(KEYS[key].to_owned(), (value, next));
-            self.events.push((next, KEYS[key].to_owned(), Some(value)));
-        }
-        for key in deletes {
-            if self.entries.remove(&key).is_some() {
-                self.events.push((next, key, None));
+            if now.is_some() || before.is_some() {
+                self.events.push((next, key, now, before));
+                self.revision = next;
             }
         }
-        if self.events.len() > before {
-            self.revision = next;
-        }
-        true
+        Ok(self.revision)
     }
 }
 
-fn transaction(step: &Step) -> Transaction {
-    let put = |transaction: Transaction, key: usize, value: u8| transaction.put(KEYS[key], vec![value]);
-    match *step {
-        Step::Put(key, value) => put(Transaction::new(), key, value),
-        Step::Delete(key) => Transaction::new().delete(KEYS[key]),
-        Step::DeletePrefix => Transaction::new().delete_prefix("/a/"),
-        Step::PutIfAbsent(key, value) => {
-            put(Transaction::new().when(Condition::Absent { key: KEYS[key].into() }), key, value)
-        }
-        Step::PutIfUnchanged(key, value, revision) => {
-            let condition = Condition::ModRevision { key: KEYS[key].into(), revision: Revision(revision) };
-            put(Transaction::new().when(condition), key, value)
-        }
-    }
+fn held(entry: &store::KeyValue) -> Held {
+    (entry.value.to_vec(), entry.create_revision.0, entry.mod_revision.0, entry.version)
+}
+
+fn happened(event: &Event) -> Happened {
+    let (now, before) = match event {
+        Event::Put { current, previous } => (Some(held(current)), previous.as_ref().map(held)),
+        Event::Delete { previous, .. } => (None, Some(held(previous))),
+    };
+    (event.revision().0, event.key().to_owned(), now, before)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn the_store_does_what_a_sorted_map_would(steps in prop::collection::vec(step(), 1..40), from in 0..20_u64) {
-        let (store, mut reference) = (Store::in_memory().unwrap(), Reference::default());
-        for step in &steps {
-            let committed = matches!(store.commit_blocking(transaction(step)).unwrap(), Outcome::Committed(_));
-            prop_assert_eq!(committed, reference.apply(step));
-            prop_assert_eq!(store.revision().unwrap(), Revision(reference.revision));
-        }
-        let stored: Vec<(String, u8, u64)> = store.range("/", &RangeOptions::default()).unwrap().entries.iter()
-            .map(|entry| (entry.key.to_string(), entry.value[0], entry.mod_revision.0))
-            .collect();
-        let expected: Vec<(String, u8, u64)> =
-            reference.entries.iter().map(|(key, (value, revision))| (key.clone(), *value, *revision)).collect();
-        prop_assert_eq!(stored, expected);
-
-        let from = from.min(reference.revision);
-        let mut watch = store.watch("/a/", Revision(from)).unwrap().unwrap();
-        let expected = reference.events.iter().filter(|(revision, key, _)| *revision > from && key.starts_with("/a/"));
+    fn the_store_does_what_a_sorted_map_would(
+        steps in prop::collection::vec(transactions(), 1..40),
+        watched in prefixes(),
+        watched_at in 0..40_usize,
+        from in 0..40_u64,
+        limit in 0..4_usize,
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        for (revision, key, value) in expected {
-            let event = runtime.block_on(watch.next()).unwrap().unwrap();
-            prop_assert_eq!((event.revision().0, event.key()), (*revision, key.as_str()));
-            let held = match &*event { Event::Put { current, .. } => Some(current.value[0]), Event::Delete { .. } => None };
-            prop_assert_eq!(held, *value);
+        let (store, mut reference) = (Store::in_memory().unwrap(), Reference::default());
+        let mut watch = None;
+        for (number, step) in steps.iter().enumerate() {
+            if number == watched_at.min(steps.len() - 1) {
+                let from = from.min(reference.revision);
+                watch = Some((store.watch(&watched, Revision(from)).unwrap(), from));
+            }
+            let outcome = store.commit_blocking(step.transaction()).unwrap();
+            let found = |key: &str| reference.entries.get(key).cloned();
+            match outcome {
+                Outcome::ConditionFailed { condition, found: value } => {
+                    prop_assert_eq!(value.as_ref().map(held), found(condition.key()));
+                    prop_assert_eq!(reference.apply(step), Err(condition));
+                }
+                Outcome::Committed(revision) => prop_assert_eq!(reference.apply(step), Ok(revision.0)),
+            }
+            prop_assert_eq!(store.revision(), Revision(reference.revision));
         }
+
+        for key in KEYS {
+            prop_assert_eq!(store.get(key).unwrap().as_ref().map(held), reference.entries.get(key).cloned());
+        }
+        // The range in pages, put together again.
+        let mut stored: Vec<(String, Held)> = Vec::new();
+        loop {
+            let start_after = stored.last().map(|(key, _)| key.clone());
+            let range = store.range(&watched, &RangeOptions { limit, start_after }).unwrap();
+            stored.extend(range.entries.iter().map(|entry| (entry.key.to_string(), held(entry))));
+            if !range.more {
+                break;
+            }
+            prop_assert_eq!(range.entries.len(), limit);
+        }
+        let below = reference.entries.into_iter().filter(|(key, _)| key.starts_with(&watched));
+        prop_assert_eq!(stored, below.collect::<Vec<_>>());
+
+        let (mut watch, from) = watch.unwrap();
+        let due = reference.events.into_iter().filter(|(revision, key, ..)| *revision > from && key.starts_with(&watched));
+        for expected in due {
+            prop_assert_eq!(happened(&runtime.block_on(watch.next()).unwrap().unwrap()), expected);
+        }
+        drop(store);
+        prop_assert!(runtime.block_on(watch.next()).is_none(), "nothing more than what happened");
     }
 }
