@@ -135,7 +135,7 @@ fn commit_seen_by_100_watchers(bencher: Bencher<'_, '_>) {
 
 /// Replay of most of a full log, all of which concerns the watcher.
 #[divan::bench]
-fn replay_of_10_000_revisions(bencher: Bencher<'_, '_>) {
+fn replay_of_9_000_revisions(bencher: Bencher<'_, '_>) {
     let (_directory, path) = lab();
     let store = filled(&path);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
