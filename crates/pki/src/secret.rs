@@ -5,6 +5,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::Redacted;
 
+const HEXADECIMAL: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+
 /// A secret of `bytes` random bytes, in URL-safe text.
 ///
 /// # Panics
@@ -18,10 +20,8 @@ pub fn random_token(bytes: usize) -> Redacted<String> {
 /// # Panics
 /// When the system has no randomness to give.
 pub fn random_hex(bytes: usize) -> Redacted<String> {
-    let digits = random(bytes)
-        .into_iter()
-        .fold(String::with_capacity(bytes * 2), |digits, byte| digits + &format!("{byte:02x}"));
-    Redacted::new(digits)
+    let digit = |nibble: u8| HEXADECIMAL[usize::from(nibble & 0xf)];
+    Redacted::new(random(bytes).into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte)]).collect())
 }
 
 /// Whether two secrets are the same, in a time that tells nothing about where they differ.
@@ -41,11 +41,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_differ_and_compare() {
+    fn secrets_are_as_long_as_asked_and_never_the_same() {
         let (a, b) = (random_token(32), random_token(32));
         assert_eq!(a.expose().len(), 43);
         assert!(!constant_time_equal(a.expose().as_bytes(), b.expose().as_bytes()));
-        assert!(constant_time_equal(a.expose().as_bytes(), a.clone().expose().as_bytes()));
-        assert_eq!(random_hex(4).expose().len(), 8);
+        let hex = random_hex(16);
+        assert_eq!(hex.expose().len(), 32);
+        assert!(hex.expose().chars().all(|digit| HEXADECIMAL.contains(&digit)));
+        assert_ne!(hex, random_hex(16));
+    }
+
+    #[test]
+    fn only_equal_secrets_compare_equal() {
+        assert!(constant_time_equal(b"secret", b"secret"));
+        assert!(!constant_time_equal(b"secret", b"secreT"));
+        assert!(!constant_time_equal(b"secret", b"secre"));
+        assert!(constant_time_equal(b"", b""));
     }
 }
