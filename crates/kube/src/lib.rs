@@ -1,1 +1,30 @@
-//! kube
+//! The embedded Kubernetes API server behind every cluster's endpoint.
+//!
+//! One process serves thousands of clusters: objects live in the store, not in memory, and nothing
+//! is kept for a cluster that nobody talks to. A client is known by a certificate of the cluster's
+//! authority or by one of its tokens; everything else is 401. Known clients may do everything
+//! (authorization is not modelled yet).
+//!
+//! `registry` has a row for each kind; `api` turns a request into an answer; `objects` reads and
+//! writes with optimistic concurrency; `object`, `patch`, `selector` and `table` are pure.
+
+mod api;
+mod body;
+mod discovery;
+mod nodes;
+mod object;
+mod objects;
+mod patch;
+mod registry;
+mod request;
+mod scale;
+mod selector;
+mod server;
+mod services;
+mod spec;
+mod status;
+mod table;
+mod watch;
+
+pub use server::{ApiServer, Clock, ServeError};
+pub use spec::{ClusterSpec, NodeSpec, TokenUser};

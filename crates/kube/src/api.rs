@@ -1,0 +1,239 @@
+//! From a request to an answer: authentication done, body whole, one function for each verb.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, request::Parts};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    discovery,
+    objects::{ObjectStore, Page, Written},
+    patch::PatchType,
+    request::{Objects, Options, Target},
+    scale,
+    status::Status,
+    table::{self, IncludeObject},
+    watch::{Form, WatchStream},
+};
+
+/// An answer.
+pub(crate) enum Answer {
+    /// One JSON value, with warnings for the client.
+    Json(StatusCode, Value, Vec<String>),
+    /// The aggregated discovery document: clients know it by its content type alone.
+    Discovery(Value),
+    /// Plain text.
+    Text(&'static str),
+    /// Lines of JSON as they come.
+    Watch(Box<WatchStream>),
+}
+
+/// What an answer is made with.
+pub(crate) struct Api {
+    pub(crate) objects: ObjectStore,
+    pub(crate) version: String,
+    pub(crate) now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl Api {
+    /// Answers an authenticated request.
+    ///
+    /// # Errors
+    /// The refusal to send.
+    pub(crate) async fn answer(&self, request: &Parts, body: &Bytes) -> Result<Answer, Status> {
+        match Target::parse(request.uri.path())? {
+            Target::Other(segments) => self.other(request, &segments),
+            Target::Objects(objects) => self.on_objects(request, &objects, body).await,
+        }
+    }
+
+    fn other(&self, request: &Parts, segments: &[&str]) -> Result<Answer, Status> {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return Err(Status::method_not_allowed());
+        }
+        let aggregated = accept(request).contains("v=v2;as=APIGroupDiscoveryList");
+        let found = match segments {
+            ["api"] if aggregated => return Ok(Answer::Discovery(discovery::aggregated(true))),
+            ["apis"] if aggregated => return Ok(Answer::Discovery(discovery::aggregated(false))),
+            ["api"] => Some(discovery::core_versions()),
+            ["apis"] => Some(discovery::groups()),
+            ["api", version] => discovery::resources("", version),
+            ["apis", group] => discovery::one_group(group),
+            ["apis", group, version] => discovery::resources(group, version),
+            ["version"] => Some(discovery::version(&self.version)),
+            ["openapi", "v3"] => Some(discovery::openapi_index()),
+            ["openapi", "v3", "api", version] => discovery::openapi("", version),
+            ["openapi", "v3", "apis", group, version] => discovery::openapi(group, version),
+            ["healthz" | "livez" | "readyz"] => return Ok(Answer::Text("ok")),
+            _ => None,
+        };
+        let found = found.ok_or_else(Status::no_such_path)?;
+        Ok(Answer::Json(StatusCode::OK, found, Vec::new()))
+    }
+
+    async fn on_objects(&self, request: &Parts, objects: &Objects<'_>, body: &Bytes) -> Result<Answer, Status> {
+        let options = Options::parse(request.uri.query().unwrap_or_default())?;
+        let form = form(request);
+        match (&request.method, objects.name) {
+            (&Method::GET | &Method::HEAD, None) if options.watch => {
+                let stream = WatchStream::begin(&self.objects, objects, options, form, Arc::clone(&self.now))?;
+                Ok(Answer::Watch(Box::new(stream)))
+            }
+            (&Method::GET | &Method::HEAD, None) => {
+                let page = self.objects.list(objects, &options)?;
+                Ok(ok(self.list(objects, page, form)))
+            }
+            (&Method::GET | &Method::HEAD, Some(name)) => {
+                let object = self.objects.get(objects, name)?;
+                Ok(ok(self.one(objects, object, form)))
+            }
+            (&Method::POST, None) => {
+                let body = decode(request, body)?;
+                self.objects
+                    .create(objects, body, &options, (self.now)())
+                    .await
+                    .map(|written| self.written(objects, written, form))
+            }
+            (&Method::PUT, Some(name)) => {
+                let mut body = decode(request, body)?;
+                if objects.subresource == Some("scale") {
+                    body = scale::replica_patch(&body);
+                    return self.patch(objects, name, (PatchType::Merge, body), &options, form).await;
+                }
+                let written = self.objects.replace(objects, name, body, &options).await?;
+                Ok(self.written(objects, written, form))
+            }
+            (&Method::PATCH, Some(name)) => {
+                let patch_type = PatchType::of(content_type(request))?;
+                let mut body = parse_json(body)?;
+                if objects.subresource == Some("scale") {
+                    body = scale::replica_patch(&body);
+                }
+                self.patch(objects, name, (patch_type, body), &options, form).await
+            }
+            (&Method::DELETE, Some(name)) => {
+                let dry_run = options.dry_run || wants_dry_run(body);
+                let answer = self.objects.delete(objects, name, dry_run, (self.now)()).await?;
+                Ok(ok(answer))
+            }
+            (&Method::DELETE, None) => self.delete_all(objects, &options, form).await,
+            _ => Err(Status::method_not_allowed()),
+        }
+    }
+
+    async fn patch(
+        &self,
+        objects: &Objects<'_>,
+        name: &str,
+        patch: (PatchType, Value),
+        options: &Options,
+        form: Form,
+    ) -> Result<Answer, Status> {
+        let whole = Objects { subresource: objects.subresource.filter(|name| *name != "scale"), ..*objects };
+        let written = self.objects.patch(&whole, name, patch, options).await?;
+        Ok(self.written(objects, written, form))
+    }
+
+    async fn delete_all(&self, objects: &Objects<'_>, options: &Options, form: Form) -> Result<Answer, Status> {
+        let page = self.objects.list(objects, options)?;
+        for item in &page.items {
+            let name = item["metadata"]["name"].as_str().unwrap_or_default();
+            let place = Objects { namespace: item["metadata"]["namespace"].as_str(), ..*objects };
+            self.objects.delete(&place, name, options.dry_run, (self.now)()).await?;
+        }
+        Ok(ok(self.list(objects, page, form)))
+    }
+
+    fn written(&self, objects: &Objects<'_>, written: Written, form: Form) -> Answer {
+        let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
+        Answer::Json(status, self.one(objects, written.object, form), written.warnings)
+    }
+
+    fn one(&self, objects: &Objects<'_>, object: Value, form: Form) -> Value {
+        match form {
+            _ if objects.subresource == Some("scale") => scale::of(&object),
+            Form::Object => object,
+            Form::Table(include) => {
+                let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+                table::render(objects.resource, &[object], &metadata, include, (self.now)())
+            }
+        }
+    }
+
+    fn list(&self, objects: &Objects<'_>, page: Page, form: Form) -> Value {
+        let mut metadata = json!({"resourceVersion": page.revision.to_string()});
+        if let Some(token) = page.continue_token {
+            metadata["continue"] = json!(token);
+        }
+        match form {
+            Form::Table(include) => table::render(objects.resource, &page.items, &metadata, include, (self.now)()),
+            Form::Object => {
+                let row = objects.resource;
+                json!({
+                    "kind": format!("{}List", row.kind),
+                    "apiVersion": row.api_version(),
+                    "metadata": metadata,
+                    "items": page.items,
+                })
+            }
+        }
+    }
+}
+
+fn ok(value: Value) -> Answer {
+    Answer::Json(StatusCode::OK, value, Vec::new())
+}
+
+fn header(request: &Parts, name: http::HeaderName) -> &str {
+    request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn accept(request: &Parts) -> &str {
+    header(request, http::header::ACCEPT)
+}
+
+fn content_type(request: &Parts) -> &str {
+    header(request, http::header::CONTENT_TYPE)
+}
+
+/// Whether the client wants tables, and with what of the objects.
+fn form(request: &Parts) -> Form {
+    if !accept(request).contains("as=Table") {
+        return Form::Object;
+    }
+    let query = request.uri.query().unwrap_or_default();
+    let include = query.split('&').find_map(|pair| pair.strip_prefix("includeObject="));
+    Form::Table(match include {
+        Some("None") => IncludeObject::None,
+        Some("Object") => IncludeObject::Object,
+        _ => IncludeObject::Metadata,
+    })
+}
+
+/// Reads a body as its content type says.
+fn decode(request: &Parts, body: &Bytes) -> Result<Value, Status> {
+    match content_type(request).split(';').next().unwrap_or_default().trim() {
+        "" | "application/json" => parse_json(body),
+        "application/yaml" => {
+            let text = std::str::from_utf8(body).map_err(|_| Status::bad_request("the body is not UTF-8"))?;
+            serde_saphyr::from_str(text).map_err(|error| Status::bad_request(format!("error parsing YAML: {error}")))
+        }
+        other => Err(Status::unsupported_media_type(format!(
+            "the body of the request was in an unknown format - accepted media types include: application/json, \
+             application/yaml (not {other})"
+        ))),
+    }
+}
+
+fn parse_json(body: &Bytes) -> Result<Value, Status> {
+    // serde_json refuses nesting beyond 128 levels by itself.
+    serde_json::from_slice(body).map_err(|error| Status::bad_request(format!("couldn't parse the body: {error}")))
+}
+
+/// `DeleteOptions` in the body may ask for a dry run.
+fn wants_dry_run(body: &Bytes) -> bool {
+    let options: Value = serde_json::from_slice(body).unwrap_or_default();
+    options["dryRun"].as_array().is_some_and(|values| values.iter().any(|value| value == "All"))
+}

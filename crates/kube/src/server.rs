@@ -1,0 +1,378 @@
+//! Serving clusters: TLS, who is there, HTTP, one cluster for each connection.
+//!
+//! Nothing is kept for a cluster but its TLS configuration, and that only once somebody came.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use jiff::Timestamp;
+use pki::{Authority, ServerCertificate, Subject, UnixTime};
+use store::{Condition, Outcome, RangeOptions, Store, Transaction};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    api::{Answer, Api},
+    body::Body,
+    discovery, nodes, object,
+    objects::{ObjectStore, decode},
+    registry,
+    request::{Objects, Options},
+    spec::ClusterSpec,
+    status::Status,
+};
+
+/// Largest request body, in bytes: the real server's limit.
+const BODY_MAX: usize = 3 * 1024 * 1024;
+/// How long a client may take for the TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take for a request's head and body.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long server certificates are valid, in days.
+const CERTIFICATE_DAYS: u32 = 730;
+/// The namespaces every cluster has.
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/// Where the time comes from.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Why a cluster cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The object store failed.
+    #[error("the object store failed")]
+    Store(#[from] store::StoreError),
+    /// The cluster's certificates cannot be made.
+    #[error("the cluster's certificates cannot be made")]
+    Pki(#[from] pki::PkiError),
+    /// The TLS handshake failed.
+    #[error("the TLS handshake failed")]
+    Handshake(#[source] std::io::Error),
+    /// The client took too long.
+    #[error("the client took too long")]
+    TimedOut,
+    /// The connection failed.
+    #[error("the connection failed")]
+    Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A default object could not be written.
+    #[error("a default object could not be written: {0}")]
+    Seed(String),
+}
+
+/// The API servers of all clusters. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiServer(Arc<Shared>);
+
+/// A TLS configuration and the spec it was made for.
+type Tls = (Arc<ClusterSpec>, Arc<rustls::ServerConfig>);
+
+struct Shared {
+    store: Store,
+    clock: Clock,
+    tls: Mutex<HashMap<String, Tls>>,
+    ensured: Mutex<HashMap<String, Arc<ClusterSpec>>>,
+}
+
+impl ApiServer {
+    /// Servers that keep their objects in `store`.
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self(Arc::new(Shared { store, clock, tls: Mutex::default(), ensured: Mutex::default() }))
+    }
+
+    /// Serves one client of the cluster on an accepted connection, until it ends.
+    ///
+    /// # Errors
+    /// [`ServeError`] when handshake or connection fail.
+    pub async fn serve<S>(&self, spec: &Arc<ClusterSpec>, stream: S) -> Result<(), ServeError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.ensure(spec).await?;
+        let acceptor = TlsAcceptor::from(self.tls(spec)?);
+        let handshake = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+        let tls = handshake.await.map_err(|_| ServeError::TimedOut)?.map_err(ServeError::Handshake)?;
+        let certificate = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let subject = certificate.and_then(|certificate| pki::client_subject(certificate).ok());
+        let client = Arc::new(Client { server: self.clone(), spec: Arc::clone(spec), subject });
+        let service = service_fn(move |request| {
+            let client = Arc::clone(&client);
+            async move { Ok::<_, Infallible>(client.respond(request).await) }
+        });
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(REQUEST_TIMEOUT);
+        builder.http2().timer(TokioTimer::new());
+        builder.serve_connection(TokioIo::new(tls), service).await.map_err(ServeError::Connection)
+    }
+
+    /// Makes the cluster's namespaces, its `kubernetes` service and its nodes what they should be.
+    /// Cheap when nothing changed since the last call.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn ensure(&self, spec: &Arc<ClusterSpec>) -> Result<(), ServeError> {
+        let known = lock(&self.0.ensured).get(&spec.id).is_some_and(|known| same_objects(known, spec));
+        if known {
+            return Ok(());
+        }
+        self.seed(spec).await?;
+        if self.reconcile_nodes(spec).await? {
+            lock(&self.0.ensured).insert(spec.id.clone(), Arc::clone(spec));
+        }
+        Ok(())
+    }
+
+    /// Removes everything of a cluster.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remove(&self, id: &str) -> Result<(), ServeError> {
+        lock(&self.0.ensured).remove(id);
+        lock(&self.0.tls).remove(id);
+        self.0.store.commit(Transaction::new().delete_prefix(ObjectStore::root(id))).await?;
+        Ok(())
+    }
+
+    /// Removes everything of clusters that are not among `ids`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn retain(&self, ids: &BTreeSet<String>) -> Result<(), ServeError> {
+        let mut after = None;
+        loop {
+            // One entry of each cluster is enough: the next search begins behind all of its others.
+            let options = RangeOptions { limit: 1, start_after: after.take() };
+            let range = self.0.store.range("/kube/", &options)?;
+            let Some(first) = range.entries.first() else { return Ok(()) };
+            let id = first.key.split('/').nth(2).unwrap_or_default().to_owned();
+            if !ids.contains(&id) {
+                self.remove(&id).await?;
+            }
+            // `0` is the character behind `/`.
+            after = Some(format!("/kube/{id}0"));
+        }
+    }
+
+    fn objects(&self, spec: &ClusterSpec) -> ObjectStore {
+        ObjectStore { store: self.0.store.clone(), cluster: spec.id.clone(), service_cidr: spec.service_cidr.clone() }
+    }
+
+    fn tls(&self, spec: &Arc<ClusterSpec>) -> Result<Arc<rustls::ServerConfig>, ServeError> {
+        if let Some((made_for, config)) = lock(&self.0.tls).get(&spec.id)
+            && same_certificate(made_for, spec)
+        {
+            return Ok(Arc::clone(config));
+        }
+        let authority = Authority::from_pem(&spec.authority)?;
+        let identity = authority.issue_server(&ServerCertificate {
+            common_name: "apiserver",
+            names: &spec.certificate_names,
+            addresses: &spec.certificate_addresses,
+            now: UnixTime((self.0.clock)().as_second()),
+            lifetime_days: CERTIFICATE_DAYS,
+        })?;
+        let config = pki::server_config(&identity, Some(&spec.authority.certificate), &[b"h2", b"http/1.1"])?;
+        lock(&self.0.tls).insert(spec.id.clone(), (Arc::clone(spec), Arc::clone(&config)));
+        Ok(config)
+    }
+
+    async fn seed(&self, spec: &ClusterSpec) -> Result<(), ServeError> {
+        let objects = self.objects(spec);
+        for name in NAMESPACES {
+            self.create_missing(&objects, "namespaces", None, name, serde_json::json!({"metadata": {"name": name}}))
+                .await?;
+        }
+        let service = serde_json::json!({
+            "metadata": {"name": "kubernetes", "labels": {"component": "apiserver", "provider": "kubernetes"}},
+            "spec": {"ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 443}]},
+        });
+        self.create_missing(&objects, "services", Some("default"), "kubernetes", service).await?;
+        Ok(())
+    }
+
+    async fn create_missing(
+        &self,
+        objects: &ObjectStore,
+        plural: &str,
+        namespace: Option<&str>,
+        name: &str,
+        body: serde_json::Value,
+    ) -> Result<(), ServeError> {
+        let Some(row) = registry::find("", "v1", plural) else { return Ok(()) };
+        let place = Objects { resource: row, namespace, name: None, subresource: None };
+        if objects.get(&place, name).is_ok() {
+            return Ok(());
+        }
+        match objects.create(&place, body, &Options::default(), (self.0.clock)()).await {
+            Ok(_) => Ok(()),
+            // Another connection was quicker.
+            Err(status) if status.code == 409 => Ok(()),
+            Err(status) => Err(ServeError::Seed(status.to_value().to_string())),
+        }
+    }
+
+    /// Node objects follow the spec: missing ones come, surplus ones go, the others are refreshed.
+    /// False when somebody wrote a node at the same time: then nothing happened.
+    async fn reconcile_nodes(&self, spec: &ClusterSpec) -> Result<bool, ServeError> {
+        let Some(row) = registry::find("", "v1", "nodes") else { return Ok(true) };
+        let now = (self.0.clock)();
+        let prefix = self.objects(spec).prefix(row, None);
+        let stored = self.0.store.range(&prefix, &RangeOptions::default())?.entries;
+        let mut transaction = Transaction::new();
+        for entry in &stored {
+            let name = entry.key.strip_prefix(&prefix).unwrap_or_default();
+            if !spec.nodes.iter().any(|node| node.name == name) {
+                transaction = transaction.delete(entry.key.to_string());
+            }
+        }
+        for node in &spec.nodes {
+            let key = format!("{prefix}{}", node.name);
+            let wanted = nodes::object(spec, node, now);
+            let held = stored.iter().find(|entry| *entry.key == *key);
+            let next = match held.map(decode) {
+                Some(Ok(held)) => {
+                    let next = nodes::refreshed(&held, &wanted);
+                    if next == held {
+                        continue;
+                    }
+                    next
+                }
+                Some(Err(_)) | None => born(wanted, now),
+            };
+            let condition = match held {
+                Some(entry) => Condition::ModRevision { key: key.clone(), revision: entry.mod_revision },
+                None => Condition::Absent { key: key.clone() },
+            };
+            transaction = transaction.when(condition).put(key, stored_form(next));
+        }
+        Ok(matches!(self.0.store.commit(transaction).await?, Outcome::Committed(_)))
+    }
+}
+
+fn born(mut node: serde_json::Value, now: Timestamp) -> serde_json::Value {
+    node["metadata"]["uid"] = serde_json::json!(uuid::Uuid::new_v4().to_string());
+    node["metadata"]["creationTimestamp"] = serde_json::json!(object::rfc3339(now));
+    node
+}
+
+fn stored_form(mut node: serde_json::Value) -> String {
+    if let Some(serde_json::Value::Object(metadata)) = node.get_mut("metadata") {
+        metadata.remove("resourceVersion");
+    }
+    node.to_string()
+}
+
+fn same_objects(a: &ClusterSpec, b: &ClusterSpec) -> bool {
+    a.nodes == b.nodes && a.version == b.version
+}
+
+fn same_certificate(a: &ClusterSpec, b: &ClusterSpec) -> bool {
+    a.certificate_names == b.certificate_names
+        && a.certificate_addresses == b.certificate_addresses
+        && a.authority == b.authority
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One connection.
+struct Client {
+    server: ApiServer,
+    spec: Arc<ClusterSpec>,
+    subject: Option<Subject>,
+}
+
+impl Client {
+    async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+        match self.answer(request).await {
+            Ok(Answer::Json(status, value, warnings)) => json(status, &value, &warnings),
+            Ok(Answer::Discovery(value)) => {
+                let mut response = json(StatusCode::OK, &value, &[]);
+                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(discovery::AGGREGATED));
+                response
+            }
+            Ok(Answer::Text(text)) => {
+                let mut response = Response::new(Body::whole(Bytes::from_static(text.as_bytes())));
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+                response
+            }
+            Ok(Answer::Watch(stream)) => {
+                let mut response = Response::new(Body::watch(stream));
+                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                response
+            }
+            Err(status) => {
+                let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                json(code, &status.to_value(), &[])
+            }
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Status> {
+        let (parts, body) = request.into_parts();
+        if !self.is_known(&parts) {
+            return Err(Status::unauthorized());
+        }
+        let collected = timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
+        let body = match collected {
+            Ok(Ok(collected)) => collected.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Status::too_large(BODY_MAX)),
+            Ok(Err(_)) | Err(_) => return Err(Status::bad_request("the request body could not be read")),
+        };
+        let api = Api {
+            objects: self.server.objects(&self.spec),
+            version: self.spec.version.clone(),
+            now: Arc::clone(&self.server.0.clock),
+        };
+        api.answer(&parts, &body).await
+    }
+
+    /// A client certificate of the cluster's authority, or a token of the cluster.
+    fn is_known(&self, request: &http::request::Parts) -> bool {
+        if self.subject.is_some() {
+            return true;
+        }
+        let shown = request.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let Some(shown) = shown.and_then(|value| value.strip_prefix("Bearer ")) else { return false };
+        // Every token is compared, so that the time tells nothing.
+        self.spec.tokens.iter().fold(false, |known, user| {
+            pki::constant_time_equal(user.token.expose().as_bytes(), shown.as_bytes()) | known
+        })
+    }
+}
+
+fn json(status: StatusCode, value: &serde_json::Value, warnings: &[String]) -> Response<Body> {
+    let mut response = Response::new(Body::whole(Bytes::from(value.to_string())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        "audit-id",
+        HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("")),
+    );
+    for warning in warnings {
+        // RFC 7234 §5.5: 299, no agent, the text quoted.
+        let quoted = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
+        if let Ok(value) = HeaderValue::from_str(&quoted) {
+            headers.append(header::WARNING, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,185 @@
+//! Watches on the wire: store events → `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK`, one JSON object
+//! a line, selected as lists are.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use store::{Event, Revision, Watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    objects::{ObjectStore, decode, set_version},
+    registry::Resource,
+    request::{Objects, Options},
+    status::Status,
+    table::{self, IncludeObject},
+};
+
+/// How long a watch lasts when the client does not say.
+const TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// Longest a client may wish for.
+const TIMEOUT_MAX: Duration = Duration::from_secs(2 * 60 * 60);
+/// How often a client that wants bookmarks gets one.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+
+/// How events carry their objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The object itself.
+    Object,
+    /// A table with one row.
+    Table(IncludeObject),
+}
+
+/// A watch in progress: lines of JSON until its time is over.
+pub(crate) struct WatchStream {
+    resource: &'static Resource,
+    options: Options,
+    form: Form,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    first: VecDeque<Value>,
+    watch: Watch,
+    seen: u64,
+    ends: Instant,
+    next_bookmark: Instant,
+    over: bool,
+}
+
+impl WatchStream {
+    /// Begins a watch. Without a resource version (or with 0) it first gives what is there.
+    ///
+    /// When what happened since the resource version is no longer known, its first and only line
+    /// is the 410 `Status`.
+    ///
+    /// # Errors
+    /// 500 when the store fails.
+    pub(crate) fn begin(
+        store: &ObjectStore,
+        objects: &Objects<'_>,
+        options: Options,
+        form: Form,
+        now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    ) -> Result<Self, Status> {
+        let initial = options.send_initial_events || options.resource_version.unwrap_or(0) == 0;
+        let (mut first, from) = if initial {
+            let page = store.list(
+                objects,
+                &Options { labels: options.labels.clone(), fields: options.fields.clone(), ..Options::default() },
+            )?;
+            (page.items.into_iter().map(|object| ("ADDED", object)).collect::<Vec<_>>(), page.revision)
+        } else {
+            (Vec::new(), options.resource_version.unwrap_or(0))
+        };
+        if options.send_initial_events {
+            first.push(("BOOKMARK", bookmark(objects.resource, from, true)));
+        }
+        let prefix = store.prefix(objects.resource, objects.namespace);
+        let watch = store.store.watch(&prefix, Revision(from))?;
+        let timeout = options.timeout_s.map_or(TIMEOUT, Duration::from_secs).min(TIMEOUT_MAX);
+        let begun = Instant::now();
+        let mut stream = Self {
+            resource: objects.resource,
+            form,
+            now,
+            first: VecDeque::new(),
+            watch,
+            seen: from,
+            ends: begun + timeout,
+            next_bookmark: begun + BOOKMARK_EVERY,
+            over: false,
+            options,
+        };
+        stream.first = first.into_iter().map(|(kind, object)| stream.event(kind, object)).collect();
+        Ok(stream)
+    }
+
+    /// The next line; `None` when the watch is over.
+    pub(crate) async fn next_line(&mut self) -> Option<Bytes> {
+        if let Some(event) = self.first.pop_front() {
+            return Some(line(&event));
+        }
+        while !self.over {
+            let wake = if self.options.bookmarks { self.ends.min(self.next_bookmark) } else { self.ends };
+            tokio::select! {
+                event = self.watch.next() => match event {
+                    Some(Ok(event)) => {
+                        self.seen = event.revision().0;
+                        match self.select(&event) {
+                            Ok(None) => {}
+                            Ok(Some((kind, object))) => return Some(line(&self.event(kind, object))),
+                            Err(status) => return Some(self.end_with(&status)),
+                        }
+                    }
+                    Some(Err(error)) => {
+                        let text = format!("too old resource version: {} ({error})", self.seen);
+                        return Some(self.end_with(&Status::gone(text)));
+                    }
+                    None => self.over = true,
+                },
+                () = sleep_until(wake) => {
+                    if Instant::now() >= self.ends {
+                        self.over = true;
+                    } else {
+                        self.next_bookmark = Instant::now() + BOOKMARK_EVERY;
+                        let bookmark = bookmark(self.resource, self.seen, false);
+                        return Some(line(&json!({"type": "BOOKMARK", "object": bookmark})));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn end_with(&mut self, status: &Status) -> Bytes {
+        self.over = true;
+        line(&json!({"type": "ERROR", "object": status.to_value()}))
+    }
+
+    /// What an event is to this watch: an object that begins to match is added, one that ceases
+    /// to is deleted.
+    fn select(&self, event: &Event) -> Result<Option<(&'static str, Value)>, Status> {
+        let matches = |object: &Value| self.options.labels.matches(object) && self.options.fields.matches(object);
+        match event {
+            Event::Put { current, previous } => {
+                let object = decode(current)?;
+                let before = previous.as_ref().map(decode).transpose()?;
+                Ok(match (before.as_ref().is_some_and(matches), matches(&object)) {
+                    (false, true) => Some(("ADDED", object)),
+                    (true, true) => Some(("MODIFIED", object)),
+                    (true, false) => Some(("DELETED", object)),
+                    (false, false) => None,
+                })
+            }
+            Event::Delete { previous, revision, .. } => {
+                let mut object = decode(previous)?;
+                set_version(&mut object, revision.0);
+                Ok(matches(&object).then_some(("DELETED", object)))
+            }
+        }
+    }
+
+    fn event(&self, kind: &str, object: Value) -> Value {
+        let object = match self.form {
+            Form::Table(include) if kind != "BOOKMARK" => {
+                let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+                table::render(self.resource, &[object], &metadata, include, (self.now)())
+            }
+            Form::Table(_) | Form::Object => object,
+        };
+        json!({"type": kind, "object": object})
+    }
+}
+
+fn bookmark(row: &Resource, revision: u64, initial_events_end: bool) -> Value {
+    let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if initial_events_end {
+        metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+    }
+    json!({"kind": row.kind, "apiVersion": row.api_version(), "metadata": metadata})
+}
+
+fn line(event: &Value) -> Bytes {
+    Bytes::from(format!("{event}\n"))
+}

@@ -1,0 +1,162 @@
+//! A cluster on a loopback port, and a `kubectl` that knows it.
+
+use std::{
+    io::Write,
+    net::{Ipv4Addr, SocketAddr},
+    process::{Command, Output, Stdio},
+    sync::Arc,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use kube::{ApiServer, ClusterSpec, NodeSpec, TokenUser};
+use pki::{Authority, ClientCertificate, Identity, Redacted, UnixTime};
+use store::Store;
+use tokio::{net::TcpListener, runtime::Runtime};
+
+pub(crate) const TOKEN: &str = "a-token-that-only-this-test-knows";
+
+pub(crate) struct Cluster {
+    runtime: Runtime,
+    address: SocketAddr,
+    authority: Authority,
+    pub(crate) home: tempfile::TempDir,
+}
+
+/// What a command printed.
+pub(crate) struct Printed {
+    pub(crate) ok: bool,
+    pub(crate) text: String,
+}
+
+fn now() -> UnixTime {
+    UnixTime(jiff::Timestamp::now().as_second())
+}
+
+fn node(index: u32) -> NodeSpec {
+    NodeSpec {
+        name: format!("aks-nodepool1-12345678-vmss00000{index}"),
+        pool: "nodepool1".into(),
+        mode: "System".into(),
+        internal_ip: Ipv4Addr::new(10, 224, 0, 5 + u8::try_from(index).unwrap()).into(),
+        vm_size: "Standard_D2s_v3".into(),
+        region: "japaneast".into(),
+        zone: None,
+        os: "linux".into(),
+        version: "1.33.2".into(),
+        node_image_version: "AKSUbuntu-2204gen2containerd-202511.01.0".into(),
+        node_resource_group: "MC_rg_a_japaneast".into(),
+        labels: vec![("team".into(), "a".into())],
+        taints: Vec::new(),
+    }
+}
+
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        pki::install_provider();
+        let runtime = Runtime::new().unwrap();
+        let authority = Authority::generate("ca", now(), 30).unwrap();
+        let spec = Arc::new(ClusterSpec {
+            id: "c1".into(),
+            name: "a".into(),
+            version: "1.33.2".into(),
+            nodes: (0..3).map(node).collect(),
+            certificate_names: vec!["localhost".into(), "kubernetes".into()],
+            certificate_addresses: vec![Ipv4Addr::LOCALHOST.into()],
+            authority: authority.to_pem(),
+            tokens: vec![TokenUser {
+                token: Redacted::from(TOKEN.to_owned()),
+                user: "masterclient".into(),
+                groups: vec!["system:masters".into()],
+            }],
+            service_cidr: "10.0.0.0/16".into(),
+        });
+        let server = ApiServer::new(Store::in_memory().unwrap(), Arc::new(jiff::Timestamp::now));
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (server, spec) = (server.clone(), Arc::clone(&spec));
+                tokio::spawn(async move { server.serve(&spec, stream).await });
+            }
+        });
+        let cluster = Self { runtime, address, authority, home: tempfile::tempdir().unwrap() };
+        cluster.sign_in_by_certificate(&cluster.authority);
+        cluster
+    }
+
+    /// Writes a kubeconfig whose user shows a certificate of `authority`.
+    pub(crate) fn sign_in_by_certificate(&self, authority: &Authority) {
+        let organizations = ["system:masters".to_owned()];
+        let wanted = ClientCertificate {
+            common_name: "masterclient",
+            organizations: &organizations,
+            now: now(),
+            lifetime_days: 30,
+        };
+        let Identity { certificate_pem, key_pem } = authority.issue_client(&wanted).unwrap();
+        let data = |pem: &str| STANDARD.encode(pem);
+        self.write_kubeconfig(&format!(
+            "client-certificate-data: {}, client-key-data: {}",
+            data(&certificate_pem),
+            data(key_pem.expose())
+        ));
+    }
+
+    /// Writes a kubeconfig whose user shows a token.
+    pub(crate) fn sign_in_by_token(&self, token: &str) {
+        self.write_kubeconfig(&format!("token: {token}"));
+    }
+
+    fn write_kubeconfig(&self, user: &str) {
+        let authority = STANDARD.encode(self.authority.certificate_pem());
+        let config = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
+             clusters: [{{name: a, cluster: {{server: 'https://{}', certificate-authority-data: {authority}}}}}]\n\
+             users: [{{name: u, user: {{{user}}}}}]\ncontexts: [{{name: a, context: {{cluster: a, user: u}}}}]\n",
+            self.address
+        );
+        std::fs::write(self.home.path().join("config"), config).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("kubectl");
+        command
+            .args(arguments)
+            .env("HOME", self.home.path())
+            .env("KUBECONFIG", self.home.path().join("config"))
+            .env_remove("HTTPS_PROXY")
+            .env_remove("https_proxy")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Printed {
+        printed(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs kubectl with `input` on its standard input.
+    pub(crate) fn kubectl_with(&self, arguments: &[&str], input: &str) -> Printed {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        printed(child.wait_with_output().unwrap())
+    }
+
+    /// Starts kubectl and leaves it running.
+    pub(crate) fn start_kubectl(&self, arguments: &[&str]) -> std::process::Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let runtime =
+            std::mem::replace(&mut self.runtime, tokio::runtime::Builder::new_current_thread().build().unwrap());
+        runtime.shutdown_background();
+    }
+}
+
+fn printed(output: Output) -> Printed {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    Printed { ok: output.status.success(), text }
+}

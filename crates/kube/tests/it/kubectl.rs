@@ -1,0 +1,197 @@
+//! What users do with kubectl every day.
+
+use std::io::{BufRead, BufReader};
+
+use crate::cluster::{Cluster, Printed, TOKEN};
+
+const WEB: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: nginx, image: 'nginx:1.27', ports: [{containerPort: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: blue}
+";
+
+#[track_caller]
+fn ok(printed: Printed) -> String {
+    assert!(printed.ok, "{}", printed.text);
+    printed.text
+}
+
+/// Columns other than ages: those change while a test runs.
+fn without_ages(text: &str) -> String {
+    let is_age = |word: &str| {
+        word.len() > 1 && word.ends_with(['s', 'm']) && word[..word.len() - 1].bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let line = |line: &str| {
+        line.split_whitespace().map(|word| if is_age(word) { "AGE" } else { word }).collect::<Vec<_>>().join(" ")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn get_nodes_shows_the_articles_columns() {
+    let cluster = Cluster::start();
+    insta::assert_snapshot!(without_ages(&ok(cluster.kubectl(&["get", "nodes"]))), @r"
+    NAME STATUS ROLES AGE VERSION
+    aks-nodepool1-12345678-vmss000000 Ready <none> AGE v1.33.2
+    aks-nodepool1-12345678-vmss000001 Ready <none> AGE v1.33.2
+    aks-nodepool1-12345678-vmss000002 Ready <none> AGE v1.33.2
+    ");
+    let wide = ok(cluster.kubectl(&["get", "nodes", "-o", "wide", "-l", "team=a"]));
+    assert!(wide.contains("INTERNAL-IP") && wide.contains("10.224.0.5") && wide.contains("containerd://"), "{wide}");
+    let described = ok(cluster.kubectl(&["describe", "node", "aks-nodepool1-12345678-vmss000000"]));
+    assert!(described.contains("kubernetes.azure.com/agentpool=nodepool1"), "{described}");
+    assert!(described.contains("KubeletReady"), "{described}");
+}
+
+#[test]
+fn a_new_cluster_has_the_usual_namespaces_and_service() {
+    let cluster = Cluster::start();
+    insta::assert_snapshot!(without_ages(&ok(cluster.kubectl(&["get", "ns"]))), @r"
+    NAME STATUS AGE
+    default Active AGE
+    kube-node-lease Active AGE
+    kube-public Active AGE
+    kube-system Active AGE
+    ");
+    insta::assert_snapshot!(without_ages(&ok(cluster.kubectl(&["get", "svc"]))), @r"
+    NAME TYPE CLUSTER-IP EXTERNAL-IP PORT(S) AGE
+    kubernetes ClusterIP 10.0.0.1 <none> 443/TCP AGE
+    ");
+}
+
+#[test]
+fn apply_creates_changes_and_leaves_alone() {
+    let cluster = Cluster::start();
+    let apply = |text: &str| ok(cluster.kubectl_with(&["apply", "-f", "-"], text));
+    insta::assert_snapshot!(apply(WEB), @r"
+    deployment.apps/web created
+    service/web created
+    configmap/settings created
+    ");
+    insta::assert_snapshot!(apply(WEB), @r"
+    deployment.apps/web unchanged
+    service/web unchanged
+    configmap/settings unchanged
+    ");
+    insta::assert_snapshot!(apply(&WEB.replace("nginx:1.27", "nginx:1.28").replace("blue", "red")), @r"
+    deployment.apps/web configured
+    service/web unchanged
+    configmap/settings configured
+    ");
+    let images =
+        ["get", "deploy", "web", "-o", "jsonpath={.spec.template.spec.containers[*].image} {.metadata.generation}"];
+    assert_eq!(ok(cluster.kubectl(&images)), "nginx:1.28 2");
+    insta::assert_snapshot!(without_ages(&ok(cluster.kubectl(&["get", "deploy"]))), @r"
+    NAME READY UP-TO-DATE AVAILABLE AGE
+    web 0/2 0 0 AGE
+    ");
+    assert_eq!(ok(cluster.kubectl(&["scale", "deploy/web", "--replicas=5"])), "deployment.apps/web scaled\n");
+    assert_eq!(ok(cluster.kubectl(&["get", "deploy", "web", "-o", "jsonpath={.spec.replicas}"])), "5");
+    ok(cluster.kubectl_with(&["delete", "-f", "-"], WEB));
+    assert_eq!(ok(cluster.kubectl(&["get", "deploy"])), "No resources found in default namespace.\n");
+}
+
+#[test]
+fn misspelt_fields_are_refused_by_name() {
+    let cluster = Cluster::start();
+    let misspelt = cluster.kubectl_with(&["apply", "-f", "-"], &WEB.replace("replicas", "replicaz"));
+    assert!(!misspelt.ok && misspelt.text.contains("unknown field \"spec.replicaz\""), "{}", misspelt.text);
+}
+
+#[test]
+fn objects_are_created_labelled_patched_edited_and_deleted() {
+    let cluster = Cluster::start();
+    let run = |arguments: &[&str]| ok(cluster.kubectl(arguments));
+    assert_eq!(run(&["create", "namespace", "team"]), "namespace/team created\n");
+    let create = ["create", "configmap", "c", "-n", "team", "--from-literal=a=1"];
+    assert_eq!(run(&create), "configmap/c created\n");
+    let again = cluster.kubectl(&create);
+    assert_eq!(again.text, "error: failed to create configmap: configmaps \"c\" already exists\n");
+    assert_eq!(run(&["label", "cm", "c", "-n", "team", "tier=front"]), "configmap/c labeled\n");
+    assert_eq!(run(&["annotate", "cm", "c", "-n", "team", "note=x"]), "configmap/c annotated\n");
+    assert_eq!(run(&["patch", "cm", "c", "-n", "team", "-p", "{\"data\":{\"a\":\"2\"}}"]), "configmap/c patched\n");
+    let json_patch = [
+        "patch",
+        "cm",
+        "c",
+        "-n",
+        "team",
+        "--type=json",
+        "-p",
+        "[{\"op\":\"add\",\"path\":\"/data/b\",\"value\":\"3\"}]",
+    ];
+    assert_eq!(run(&json_patch), "configmap/c patched\n");
+    assert_eq!(
+        run(&["get", "cm", "-A", "-l", "tier=front", "-o", "jsonpath={.items[*].data}"]),
+        "{\"a\":\"2\",\"b\":\"3\"}"
+    );
+    run(&["create", "secret", "generic", "s", "-n", "team", "--from-literal=k=v"]);
+    assert_eq!(run(&["get", "secret", "s", "-n", "team", "-o", "jsonpath={.data.k}"]), "dg==");
+    run(&["run", "p", "-n", "team", "--image=busybox"]);
+    assert_eq!(run(&["get", "pod", "p", "-n", "team", "-o", "jsonpath={.status.phase}"]), "Pending");
+    assert_eq!(run(&["delete", "namespace", "team"]), "namespace \"team\" deleted\n");
+    let gone = cluster.kubectl(&["get", "cm", "c", "-n", "team"]);
+    assert_eq!(gone.text, "Error from server (NotFound): configmaps \"c\" not found\n");
+    let nowhere = cluster.kubectl(&["create", "configmap", "c", "-n", "team"]);
+    assert!(nowhere.text.contains("namespaces \"team\" not found"), "{}", nowhere.text);
+}
+
+#[test]
+fn a_watch_shows_changes_as_they_happen() {
+    let cluster = Cluster::start();
+    let mut watch = cluster.start_kubectl(&["get", "cm", "--watch", "-o", "name"]);
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    ok(cluster.kubectl(&["create", "configmap", "one"]));
+    assert_eq!(lines.next().unwrap().unwrap(), "configmap/one");
+    ok(cluster.kubectl(&["label", "cm", "one", "x=y"]));
+    assert_eq!(lines.next().unwrap().unwrap(), "configmap/one");
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    let waited = cluster.kubectl(&["wait", "node", "--all", "--for=condition=Ready", "--timeout=20s"]);
+    assert!(ok(waited).contains("condition met"));
+}
+
+#[test]
+fn the_server_says_what_it_is_and_serves() {
+    let cluster = Cluster::start();
+    assert!(ok(cluster.kubectl(&["version"])).contains("Server Version: v1.33.2"));
+    let info = ok(cluster.kubectl(&["cluster-info"]));
+    assert!(info.contains("control plane") && info.contains("is running at"), "{info}");
+    let resources = ok(cluster.kubectl(&["api-resources"]));
+    for line in ["deployments                deploy", "nodes                      no"] {
+        assert!(resources.contains(line), "{resources}");
+    }
+    assert!(ok(cluster.kubectl(&["api-versions"])).contains("apps/v1\n"));
+    assert_eq!(ok(cluster.kubectl(&["get", "--raw", "/readyz"])), "ok");
+}
+
+#[test]
+fn only_the_clusters_own_credentials_come_in() {
+    let cluster = Cluster::start();
+    cluster.sign_in_by_token(TOKEN);
+    ok(cluster.kubectl(&["get", "nodes"]));
+    cluster.sign_in_by_token("another");
+    let wrong = cluster.kubectl(&["get", "nodes"]);
+    assert!(wrong.text.contains("You must be logged in to the server"), "{}", wrong.text);
+    let stranger = pki::Authority::generate("another", pki::UnixTime(jiff::Timestamp::now().as_second()), 30).unwrap();
+    cluster.sign_in_by_certificate(&stranger);
+    assert!(!cluster.kubectl(&["get", "nodes"]).ok);
+}

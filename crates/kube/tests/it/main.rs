@@ -1,0 +1,6 @@
+//! The real `kubectl` against an embedded API server, over loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod cluster;
+mod kubectl;
