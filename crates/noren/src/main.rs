@@ -1,1 +1,41 @@
-fn main() {}
+//! noren: private AKS clusters on your own machine, which API server address each client gets,
+//! whether it connects, and why not.
+
+mod cli;
+mod client;
+mod failure;
+mod lab;
+mod tour;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+/// Exit status when what was asked could not be done.
+const FAILED: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let filter = EnvFilter::try_from_env("NOREN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report(&error.into());
+            return ExitCode::from(FAILED);
+        }
+    };
+    let done = runtime.block_on(cli::run(cli));
+    runtime.shutdown_background();
+    done.unwrap_or_else(|error| {
+        report(&error);
+        ExitCode::from(FAILED)
+    })
+}
+
+/// Says what failed, why, and what to do about it, on standard error.
+pub(crate) fn report(error: &anyhow::Error) {
+    // Nobody can be told that standard error is gone.
+    let _ = writeln!(anstream::stderr(), "error: {error:#}");
+}

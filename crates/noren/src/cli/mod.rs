@@ -1,0 +1,140 @@
+//! The command line: what can be said, and which module does it.
+
+mod dig;
+mod down;
+mod env;
+mod exec;
+mod kubeconfig;
+pub(crate) mod progress;
+mod status;
+pub(crate) mod style;
+mod up;
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::{client::Control, lab::DataDir};
+
+/// Everything went as asked.
+const OK: u8 = 0;
+/// What was asked about is not as it should be.
+const DIFFERS: u8 = 1;
+
+/// Private AKS clusters on your own machine: which API server address each client gets, whether
+/// it connects, and why not.
+#[derive(Debug, Parser)]
+#[command(name = "noren", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Start with:
+  noren tour                                  the whole story in a few seconds, nothing left behind
+  noren up                                    a lab that stays; then, in another shell:
+  eval \"$(noren env)\"                         az, kubectl and the SDKs find the lab
+  az group create -n rg -l japaneast
+  az aks create -g rg -n a --enable-private-cluster --no-ssh-key
+  noren status                                clusters, vantages, DNS views and where they listen
+  noren exec --from aks-vnet-12345678/aks-subnet -- kubectl get nodes";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build the article's two clusters in a lab of its own and show what every client sees
+    Tour(TourOptions),
+    /// Keep a lab running until Ctrl-C or `noren down`
+    Up(up::UpOptions),
+    /// Print the settings by which az, kubectl and the SDKs find the lab
+    Env(env::EnvOptions),
+    /// Show where everything listens, the clusters and the vantages
+    Status(status::StatusOptions),
+    /// Ask a name as a client at a vantage would
+    Dig(dig::DigOptions),
+    /// Print a cluster's kubeconfig for a client at a vantage
+    Kubeconfig(kubeconfig::KubeconfigOptions),
+    /// Run a command whose HTTPS connections start at a vantage
+    Exec(exec::ExecOptions),
+    /// Stop the lab
+    Down(LabArgs),
+    /// Print a shell's completion script
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which lab is meant.
+#[derive(Debug, Args)]
+struct LabArgs {
+    /// The lab's directory [default: the platform's place for application data]
+    #[arg(long, value_name = "DIR", env = "NOREN_DATA")]
+    data: Option<PathBuf>,
+}
+
+impl LabArgs {
+    fn directory(&self) -> anyhow::Result<DataDir> {
+        DataDir::locate(self.data.clone())
+    }
+
+    fn connect(&self) -> anyhow::Result<Control> {
+        Control::connect(&self.directory()?)
+    }
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// For scripts.
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct TourOptions {
+    /// How to print the result
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// Does what the command line says.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut out = anstream::stdout().lock();
+    match cli.command {
+        Command::Tour(options) => {
+            let as_reported = crate::tour::run(options.output, &mut out).await?;
+            Ok(ExitCode::from(if as_reported { OK } else { DIFFERS }))
+        }
+        Command::Up(options) => up::run(options, &mut out).await,
+        Command::Env(options) => env::run(&options, &mut out),
+        Command::Status(options) => status::run(&options, &mut out).await,
+        Command::Dig(options) => dig::run(&options, &mut out).await,
+        Command::Kubeconfig(options) => kubeconfig::run(&options, &mut out).await,
+        Command::Exec(options) => exec::run(&options).await,
+        Command::Down(lab) => down::run(&lab, &mut out).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "noren", &mut script);
+            out.write_all(&script)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_teaches_the_first_steps() {
+        insta::assert_snapshot!(Cli::command().render_help());
+    }
+}

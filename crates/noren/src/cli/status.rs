@@ -1,0 +1,75 @@
+//! `noren status`: what runs, and where.
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Args;
+
+use super::{LabArgs, Output, style};
+use crate::lab::Status;
+
+#[derive(Debug, Args)]
+pub(super) struct StatusOptions {
+    #[command(flatten)]
+    lab: LabArgs,
+    /// How to print it
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// Prints the state of the running lab.
+pub(super) async fn run(options: &StatusOptions, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let status = options.lab.connect()?.status().await?;
+    match options.output {
+        Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?,
+        Output::Table => write!(out, "{}", render(&status))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn render(status: &Status) -> String {
+    let mut text = format!(
+        "ARM and Entra ID  {}\ndata              {}\ndata plane        {} (each vantage is a SOCKS5 and HTTP CONNECT port)\nresources         {} at revision {}\n",
+        status.arm,
+        status.data.as_deref().unwrap_or("in memory"),
+        status.plane,
+        status.resources,
+        status.revision
+    );
+    let mut clusters = style::table(&["CLUSTER", "GROUP", "POWER", "ADDRESS", "FQDN", "PRIVATE FQDN"]);
+    for cluster in &status.clusters {
+        let or_null = |value: &Option<String>| value.clone().unwrap_or_else(|| "null".to_owned());
+        clusters.add_row([
+            cluster.name.clone(),
+            cluster.group.clone(),
+            cluster.power.clone(),
+            or_null(&cluster.address),
+            or_null(&cluster.fqdn),
+            or_null(&cluster.private_fqdn),
+        ]);
+    }
+    let mut vantages = style::table(&["VANTAGE", "IS A", "PROXY", "ASKS", "DNS ON THIS MACHINE"]);
+    for vantage in &status.vantages {
+        vantages.add_row([
+            vantage.name.clone(),
+            vantage.kind.clone(),
+            vantage.proxy.to_string(),
+            if vantage.hosts.is_empty() { vantage.names.clone() } else { format!("its hosts file, {}", vantage.names) },
+            vantage.dns.map_or_else(|| "–".to_owned(), |address| address.to_string()),
+        ]);
+    }
+    let mut views = style::table(&["DNS VIEW", "UDP AND TCP"]);
+    for view in &status.views {
+        views.add_row([view.name.clone(), view.address.to_string()]);
+    }
+    for (table, rows) in [(clusters, status.clusters.len()), (vantages, status.vantages.len()), (views, status.views.len())]
+    {
+        if rows > 0 {
+            text += &format!("\n{table}\n");
+        }
+    }
+    for finding in &status.findings {
+        let field = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        text += &format!("\n{} {}: {}", field("code"), field("resource"), field("message"));
+    }
+    text
+}

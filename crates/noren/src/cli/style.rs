@@ -1,0 +1,72 @@
+//! How text looks: tables, headings, marks. No meaning is carried by colour alone; the output
+//! stream strips colour where it is no terminal.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use owo_colors::OwoColorize;
+
+/// Whether a step succeeded, failed or was not reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// It succeeded.
+    Yes,
+    /// It failed.
+    No,
+    /// It was not reached.
+    None,
+}
+
+/// A mark as one sign.
+pub(crate) fn mark(mark: Mark) -> String {
+    match mark {
+        Mark::Yes => "✓".to_owned(),
+        Mark::No => "✗".to_owned(),
+        Mark::None => "–".to_owned(),
+    }
+}
+
+/// A heading.
+pub(crate) fn heading(text: &str) -> String {
+    text.bold().to_string()
+}
+
+/// A command as a user would type it.
+pub(crate) fn command(text: &str) -> String {
+    format!("$ {text}").cyan().to_string()
+}
+
+/// A table with these headings, borders only where they help.
+pub(crate) fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(headings.iter().copied());
+    table
+}
+
+/// Lines of cells as `kubectl` prints them: columns aligned, three spaces between.
+pub(crate) fn columns(lines: &[Vec<String>]) -> String {
+    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
+    let mut text = String::new();
+    for line in lines {
+        let mut cells = String::new();
+        for (column, cell) in line.iter().enumerate() {
+            let pad = width(column).unwrap_or(0) + 3 - cell.chars().count();
+            cells.push_str(cell);
+            cells.extend(std::iter::repeat_n(' ', pad));
+        }
+        text.push_str(cells.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align_as_kubectls_do() {
+        let cell = |text: &str| text.to_owned();
+        let lines = [vec![cell("NAME"), cell("STATUS")], vec![cell("aks-1"), cell("Ready")]];
+        assert_eq!(columns(&lines), "NAME    STATUS\naks-1   Ready\n");
+    }
+}

@@ -1,0 +1,107 @@
+//! `noren up`: a lab that runs until somebody stops it.
+
+use std::{
+    io::Write,
+    process::ExitCode,
+    time::Instant,
+};
+
+use arm::Pace;
+use clap::{Args, ValueEnum};
+
+use super::{LabArgs, Output, style};
+use crate::lab::{Lab, LabOptions, Status};
+
+#[derive(Debug, Args)]
+pub(super) struct UpOptions {
+    #[command(flatten)]
+    lab: LabArgs,
+    /// Keep nothing: the lab is gone when it stops
+    #[arg(long, conflicts_with = "data")]
+    ephemeral: bool,
+    /// How long operations take: no longer than the work does, or as long as in Azure
+    #[arg(long, value_enum, default_value_t)]
+    pace: PaceName,
+    /// How to print where everything listens
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum PaceName {
+    /// As fast as the work is done.
+    #[default]
+    Instant,
+    /// As slow as Azure.
+    Azure,
+}
+
+/// Starts a lab, says where it listens, waits.
+pub(super) async fn run(options: UpOptions, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let scratch = options.ephemeral.then(tempfile::tempdir).transpose()?;
+    let data = match &scratch {
+        Some(scratch) => crate::lab::DataDir::locate(Some(scratch.path().to_owned()))?,
+        None => options.lab.directory()?,
+    };
+    let pace = match options.pace {
+        PaceName::Instant => Pace::Instant,
+        PaceName::Azure => Pace::Azure,
+    };
+    let lab = Lab::start(LabOptions { data: Some(data.clone()), pace }).await?;
+    let status = lab.status().await;
+    match options.output {
+        Output::Json => writeln!(out, "{}", serde_json::to_string(&status)?)?,
+        Output::Table => write!(out, "{}", welcome(&status, started, scratch.is_some()))?,
+    }
+    out.flush()?;
+    tokio::select! {
+        () = lab.stop_requested() => {}
+        () = interrupted() => {}
+    }
+    lab.stop().await;
+    if options.output == Output::Table {
+        writeln!(out, "stopped")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn welcome(status: &Status, started: Instant, ephemeral: bool) -> String {
+    let public = status.views.iter().find(|view| view.network.is_none());
+    let data = status.data.as_deref().unwrap_or_default();
+    let flag = if ephemeral { format!(" --data {data}") } else { String::new() };
+    let mut text = format!(
+        "{}\n\n  ARM and Entra ID   {}\n  public DNS         {}\n  data               {data}{}\n",
+        style::heading(&format!("lab ready in {} ms", started.elapsed().as_millis())),
+        status.arm,
+        public.map_or_else(|| "not listening".to_owned(), |view| view.address.to_string()),
+        if ephemeral { " (gone when the lab stops)" } else { "" },
+    );
+    text += &format!(
+        "  views, vantages    {}, {} (`noren status{flag}` lists them)\n\nIn another shell:\n\n  eval \"$(noren env{flag})\"\n  az group list\n\n",
+        status.views.len(),
+        status.vantages.len()
+    );
+    text
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        // Without a handler the process could only be killed, which the store survives too.
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

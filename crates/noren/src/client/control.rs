@@ -1,0 +1,77 @@
+//! The lab's own controls, under `/lab/` of its HTTPS listener, for the lab's owner only.
+
+use anyhow::{Context, bail};
+use fs_err as fs;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    failure::Failure,
+    lab::{DataDir, Running, Status},
+};
+
+/// A connection to the controls of a running lab.
+pub(crate) struct Control {
+    http: reqwest::Client,
+    running: Running,
+}
+
+impl Control {
+    /// Finds the lab that runs on `data`.
+    ///
+    /// # Errors
+    /// When none runs there, with the remedy.
+    pub(crate) fn connect(data: &DataDir) -> anyhow::Result<Self> {
+        let running: Option<Running> = data.read_json(&data.running())?;
+        let Some(running) = running else { bail!(not_running(data)) };
+        let authority = fs::read(data.authority())?;
+        Ok(Self { http: super::https(&authority)?, running })
+    }
+
+    /// What the running lab wrote down about itself.
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// The lab's state.
+    pub(crate) async fn status(&self) -> anyhow::Result<Status> {
+        self.call(reqwest::Method::GET, "status").await
+    }
+
+    /// Whether the lab still answers.
+    pub(crate) async fn answers(&self) -> bool {
+        self.http.get(format!("{}/lab/status", self.running.url)).send().await.is_ok()
+    }
+
+    /// Asks the lab to stop.
+    pub(crate) async fn shut_down(&self) -> anyhow::Result<()> {
+        let _: serde_json::Value = self.call(reqwest::Method::POST, "shutdown").await?;
+        Ok(())
+    }
+
+    async fn call<T: DeserializeOwned>(&self, method: reqwest::Method, path: &str) -> anyhow::Result<T> {
+        let url = format!("{}/lab/{path}", self.running.url);
+        let reply = self.http.request(method, url).bearer_auth(&self.running.control_token).send().await;
+        let reply = reply.map_err(|error| {
+            Failure::new("the lab does not answer")
+                .because(format!("{} refused the connection: {}", self.running.url, root_cause(&error)))
+                .remedy("start it with `noren up`")
+        })?;
+        let reply = reply.error_for_status().context("the lab refused")?;
+        reply.json().await.context("the lab's answer is not understood; do client and lab have the same version?")
+    }
+}
+
+/// No lab runs on `data`.
+pub(crate) fn not_running(data: &DataDir) -> Failure {
+    Failure::new("no lab is running")
+        .because(format!("nothing is written in {}", data.running().display()))
+        .remedy("start one with `noren up`, or name its directory with `--data`")
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,296 @@
+//! A running lab: the assembly of store, management plane, compiled network, DNS, proxies and API
+//! servers in one process.
+//!
+//! One direction: ARM commits to the store and publishes the new estate; publishing compiles it
+//! into the new network before the client is answered; DNS, proxies and API servers read the
+//! newest network whenever they are asked; the endpoints' reconciler follows with listeners.
+
+mod backend;
+mod client_files;
+mod commands;
+mod control;
+mod data_dir;
+mod endpoints;
+mod running;
+mod status;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use arm::{ManagementPlane, Pace, SystemClock};
+use azure::{Estate, ResourceId};
+use network::Network;
+use pki::{Authority, AuthorityPem, Redacted, ServerCertificate, UnixTime};
+use store::{Store, StoreError, Transaction};
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::failure::Failure;
+use endpoints::{Endpoints, ListeningHandle, bind_tcp};
+
+pub(crate) use data_dir::DataDir;
+pub(crate) use running::{ClusterStatus, Running, SignIn, Status, VantageStatus};
+
+/// Below this the store keeps what the lab itself needs: its authority and its ports.
+const AUTHORITY_KEY: &str = "/noren/authority";
+const ARM_PORT_KEY: &str = "/noren/port/arm";
+/// How long the lab's authority and certificates are valid, in days.
+const LIFETIME_DAYS: u32 = 3650;
+/// How long stopping may take before what still runs is left behind.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long listeners may take to follow a change.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a lab is started.
+#[derive(Debug, Clone)]
+pub(crate) struct LabOptions {
+    /// Where it keeps everything; `None` for a lab that is gone when it stops.
+    pub(crate) data: Option<DataDir>,
+    /// How long operations take.
+    pub(crate) pace: Pace,
+}
+
+impl LabOptions {
+    /// A lab that leaves nothing behind.
+    pub(crate) fn ephemeral() -> Self {
+        Self { data: None, pace: Pace::Instant }
+    }
+}
+
+/// A running lab.
+pub(crate) struct Lab {
+    options: LabOptions,
+    plane: ManagementPlane,
+    network: Arc<ArcSwap<Network>>,
+    listening: ListeningHandle,
+    running: Running,
+    authority_pem: String,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Lab {
+    /// Starts a lab; when this returns it is ready for clients.
+    pub(crate) async fn start(options: LabOptions) -> anyhow::Result<Self> {
+        pki::install_provider();
+        raise_descriptor_limit();
+        let store = open_store(options.data.as_ref())?;
+        let authority = authority(&store).await?;
+        let listener = bind_tcp(remembered_port(&store)?).await.context("cannot listen on loopback")?;
+        let port = listener.local_addr()?.port();
+        store.commit(Transaction::new().put(ARM_PORT_KEY, port.to_string())).await?;
+        let url = format!("https://localhost:{port}");
+
+        let shutdown = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let network = Arc::new(ArcSwap::from_pointee(Network::default()));
+        let changed = Arc::new(Notify::new());
+        let api_server = kube::ApiServer::new(store.clone(), Arc::new(jiff::Timestamp::now));
+        let backend = Arc::new(backend::Backend::new(api_server.clone(), Arc::clone(&network)));
+        let plane = ManagementPlane::open(
+            store.clone(),
+            arm::Options {
+                pace: options.pace,
+                base_url: url.clone(),
+                clock: Arc::new(SystemClock),
+                publish: publisher(Arc::clone(&network), Arc::clone(&changed)),
+                runner: Arc::new(commands::Runner::new(Arc::clone(&backend), Arc::clone(&network))),
+            },
+        )
+        .await
+        .context("the management plane does not open")?;
+        network.store(Arc::new(Network::compile(&plane.estate())));
+
+        let mut endpoints = Endpoints::new(
+            store.clone(),
+            dns::Server::new(Arc::clone(&network), shutdown.clone()),
+            proxy::Proxy::new(Arc::clone(&network), backend.clone()),
+            shutdown.clone(),
+        );
+        endpoints.reconcile(&network.load_full()).await?;
+        let listening = endpoints.listening();
+        tasks.spawn(follow(endpoints, Arc::clone(&network), Arc::clone(&changed), shutdown.clone()));
+        tasks.spawn(backend::forget_deleted(backend, changed, shutdown.clone()));
+
+        let running = running(&plane, url);
+        let authority_pem = authority.certificate_pem().to_owned();
+        let tls = tls(&authority)?;
+        let lab = Self { options, plane, network, listening, running, authority_pem, shutdown, tasks };
+        let (plane, control, stop) = (lab.plane.clone(), lab.control(), lab.shutdown.clone());
+        lab.tasks.spawn(async move { plane.serve(listener, tls, control, stop).await });
+        lab.write_client_files()?;
+        Ok(lab)
+    }
+
+    /// How to reach the lab, as written for the command line.
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// The lab authority's certificate.
+    pub(crate) fn authority_pem(&self) -> &str {
+        &self.authority_pem
+    }
+
+    /// Waits until somebody asks the lab to stop.
+    pub(crate) async fn stop_requested(&self) {
+        self.shutdown.cancelled().await;
+    }
+
+    /// The lab's state.
+    pub(crate) async fn status(&self) -> Status {
+        self.reporter().status()
+    }
+
+    /// The lab's state once listeners have followed the newest network.
+    pub(crate) async fn settled_status(&self) -> anyhow::Result<Status> {
+        let settled = self.listening.complete_for(self.network.load().revision());
+        tokio::time::timeout(SETTLE_TIMEOUT, settled).await.context("the listeners do not follow")?;
+        Ok(self.reporter().status())
+    }
+
+    /// Stops everything and frees the data.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(STOP_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+        if let Some(data) = &self.options.data {
+            // A file that stays would only make the command line say that the lab does not answer.
+            let _ = fs_err::remove_file(data.running());
+        }
+        // Dropping the last handle waits for the writer, which is no async work.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
+    }
+
+    fn reporter(&self) -> status::Reporter {
+        status::Reporter {
+            network: Arc::clone(&self.network),
+            listening: self.listening.clone(),
+            data: self.options.data.as_ref().map(|data| data.path().display().to_string()),
+            url: self.running.url.clone(),
+        }
+    }
+
+    fn control(&self) -> Arc<control::Control> {
+        let token = Redacted::new(self.running.control_token.clone());
+        Arc::new(control::Control::new(self.reporter(), token, self.shutdown.clone()))
+    }
+
+    fn write_client_files(&self) -> anyhow::Result<()> {
+        match &self.options.data {
+            Some(data) => client_files::write(data, &self.authority_pem, &self.running),
+            None => Ok(()),
+        }
+    }
+}
+
+fn open_store(data: Option<&DataDir>) -> anyhow::Result<Store> {
+    let Some(data) = data else { return Ok(Store::in_memory()?) };
+    data.create()?;
+    match Store::open(&data.store()) {
+        Ok(store) => Ok(store),
+        Err(StoreError::InUse { .. }) => {
+            let pid = data.read_json::<Running>(&data.running()).ok().flatten().map(|running| running.pid);
+            let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+            Err(Failure::new("another lab runs on this data")
+                .because(format!("{} is in use{who}", data.path().display()))
+                .remedy("use that lab, stop it with `noren down`, or start this one with another `--data`")
+                .into())
+        }
+        Err(error) => Err(error).context("the lab's data cannot be opened"),
+    }
+}
+
+/// The lab's authority: made the first time, then always the same.
+async fn authority(store: &Store) -> anyhow::Result<Authority> {
+    if let Some(stored) = store.get(AUTHORITY_KEY)? {
+        let pem: AuthorityPem = serde_json::from_slice(&stored.value).context("the lab's authority is damaged")?;
+        return Ok(Authority::from_pem(&pem)?);
+    }
+    let authority = Authority::generate("noren lab", now(), LIFETIME_DAYS)?;
+    store.commit(Transaction::new().put(AUTHORITY_KEY, serde_json::to_vec(&authority.to_pem())?)).await?;
+    Ok(authority)
+}
+
+fn tls(authority: &Authority) -> anyhow::Result<Arc<rustls::ServerConfig>> {
+    let certificate = ServerCertificate {
+        common_name: "localhost",
+        names: &["localhost".to_owned()],
+        addresses: &[[127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into()],
+        now: now(),
+        lifetime_days: LIFETIME_DAYS,
+    };
+    Ok(pki::server_config(&authority.issue_server(&certificate)?, None, &[b"h2", b"http/1.1"])?)
+}
+
+fn remembered_port(store: &Store) -> anyhow::Result<Option<u16>> {
+    let stored = store.get(ARM_PORT_KEY)?;
+    Ok(stored.and_then(|entry| String::from_utf8_lossy(&entry.value).parse().ok()))
+}
+
+fn running(plane: &ManagementPlane, url: String) -> Running {
+    let (lab, principal) = (plane.lab(), plane.service_principal());
+    Running {
+        pid: std::process::id(),
+        url,
+        control_token: pki::random_token(32).into_inner(),
+        sign_in: SignIn {
+            tenant: lab.tenant.clone(),
+            subscription: lab.subscription.clone(),
+            client_id: principal.client_id.clone(),
+            client_secret: principal.secret.expose().clone(),
+            identity_secret: plane.identity_secret().expose().clone(),
+        },
+    }
+}
+
+/// Compiles every new estate into the network that all readers use.
+fn publisher(network: Arc<ArcSwap<Network>>, changed: Arc<Notify>) -> arm::Publish {
+    Arc::new(move |estate: &Arc<Estate>, ids: &[ResourceId]| {
+        network.store(Arc::new(network.load().advance(estate, ids)));
+        changed.notify_waiters();
+    })
+}
+
+/// Keeps the listeners those of the newest network.
+async fn follow(
+    mut endpoints: Endpoints,
+    network: Arc<ArcSwap<Network>>,
+    changed: Arc<Notify>,
+    shutdown: CancellationToken,
+) {
+    /// Woken also without a change, to try again what failed.
+    const RETRY: Duration = Duration::from_secs(5);
+    loop {
+        // Registered before looking, so that no change in between is missed.
+        let woken = changed.notified();
+        if let Err(error) = endpoints.reconcile(&network.load_full()).await {
+            tracing::error!(%error, "listeners could not be brought up to date");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = tokio::time::timeout(RETRY, woken) => {}
+        }
+    }
+}
+
+/// The time, as certificates count it.
+fn now() -> UnixTime {
+    UnixTime(jiff::Timestamp::now().as_second())
+}
+
+/// Every view and vantage is a socket: allow as many as the system lets us.
+fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+        if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+            // Without it the lab is smaller, not broken.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+        }
+    }
+}
+

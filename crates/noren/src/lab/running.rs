@@ -1,0 +1,114 @@
+//! What a running lab tells its own command line: where it listens and the key to its controls.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// The contents of `running.json`, readable by the lab's owner only.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Running {
+    /// The lab's process id.
+    pub(crate) pid: u32,
+    /// Where ARM, Entra ID and the lab's controls listen: `https://localhost:<port>`.
+    pub(crate) url: String,
+    /// Bearer token of the lab's controls.
+    pub(crate) control_token: String,
+    /// The lab's facts that clients need to sign in.
+    pub(crate) sign_in: SignIn,
+}
+
+/// How a client signs in to the lab.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SignIn {
+    /// The tenant.
+    pub(crate) tenant: String,
+    /// The subscription.
+    pub(crate) subscription: String,
+    /// The service principal's application id.
+    pub(crate) client_id: String,
+    /// Its secret.
+    pub(crate) client_secret: String,
+    /// The secret of the managed-identity endpoint.
+    pub(crate) identity_secret: String,
+}
+
+/// The lab's state as `noren status` shows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Status {
+    /// noren's version.
+    pub(crate) version: String,
+    /// The lab's process id.
+    pub(crate) pid: u32,
+    /// Where its data lies; absent for an ephemeral lab.
+    pub(crate) data: Option<String>,
+    /// The data plane: how clients get at a vantage.
+    pub(crate) plane: String,
+    /// Where ARM listens.
+    pub(crate) arm: String,
+    /// The estate's revision.
+    pub(crate) revision: u64,
+    /// How many resources there are.
+    pub(crate) resources: usize,
+    /// The DNS views.
+    pub(crate) views: Vec<ViewStatus>,
+    /// The vantages.
+    pub(crate) vantages: Vec<VantageStatus>,
+    /// The clusters.
+    pub(crate) clusters: Vec<ClusterStatus>,
+    /// What is broken or not modelled.
+    pub(crate) findings: Vec<serde_json::Value>,
+}
+
+/// A DNS view.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ViewStatus {
+    /// `public` or the virtual network's name.
+    pub(crate) name: String,
+    /// The virtual network.
+    pub(crate) network: Option<String>,
+    /// Where it listens, UDP and TCP.
+    pub(crate) address: SocketAddr,
+}
+
+/// A vantage.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VantageStatus {
+    /// The short name.
+    pub(crate) name: String,
+    /// What kind of place it is.
+    pub(crate) kind: String,
+    /// The resource it stands at.
+    pub(crate) id: Option<String>,
+    /// Its SOCKS5 and HTTP CONNECT listener.
+    pub(crate) proxy: SocketAddr,
+    /// Who answers its names, in words.
+    pub(crate) names: String,
+    /// Where those answers come from, on this machine.
+    pub(crate) dns: Option<SocketAddr>,
+    /// Its hosts file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) hosts: Vec<(String, String)>,
+}
+
+/// A cluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClusterStatus {
+    /// The cluster's name.
+    pub(crate) name: String,
+    /// Its resource group.
+    pub(crate) group: String,
+    /// `Running` or `Stopped`.
+    pub(crate) power: String,
+    /// `fqdn`.
+    pub(crate) fqdn: Option<String>,
+    /// `privateFQDN`.
+    pub(crate) private_fqdn: Option<String>,
+    /// The address its names have.
+    pub(crate) address: Option<String>,
+}

@@ -1,0 +1,87 @@
+//! Reports the lab's state from the newest network and the listeners.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use network::{Network, Silent, Vantage, ViewId};
+
+use super::{
+    endpoints::{Listening, ListeningHandle},
+    running::{ClusterStatus, Status, VantageStatus, ViewStatus},
+};
+
+/// What reporting needs.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    pub(super) network: Arc<ArcSwap<Network>>,
+    pub(super) listening: ListeningHandle,
+    pub(super) data: Option<String>,
+    pub(super) url: String,
+}
+
+impl Reporter {
+    /// The state now.
+    pub(super) fn status(&self) -> Status {
+        let (network, listening) = (self.network.load(), self.listening.get());
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            data: self.data.clone(),
+            plane: "proxy".to_owned(),
+            arm: self.url.clone(),
+            revision: network.revision(),
+            resources: network.estate().len(),
+            views: listening.views.iter().map(|(view, address)| view_status(view, *address)).collect(),
+            vantages: vantages(&network, &listening),
+            clusters: clusters(&network),
+            findings: network.findings().iter().filter_map(|finding| serde_json::to_value(finding).ok()).collect(),
+        }
+    }
+}
+
+fn view_status(view: &ViewId, address: std::net::SocketAddr) -> ViewStatus {
+    match view {
+        ViewId::Public => ViewStatus { name: "public".to_owned(), network: None, address },
+        ViewId::VirtualNetwork(id) => {
+            ViewStatus { name: id.name().to_owned(), network: Some(id.to_string()), address }
+        }
+    }
+}
+
+fn vantages(network: &Network, listening: &Listening) -> Vec<VantageStatus> {
+    let report = |(vantage, proxy): (&Vantage, &std::net::SocketAddr)| {
+        let (names, dns) = match network.name_server(vantage, &mut Silent) {
+            Ok((view, responder)) => (responder.describe(), listening.views.get(&view).copied()),
+            Err(disposition) => (disposition.sentence(), None),
+        };
+        VantageStatus {
+            name: vantage.name(),
+            kind: vantage.describe().to_owned(),
+            id: vantage.resource().map(ToString::to_string),
+            proxy: *proxy,
+            names,
+            dns,
+            hosts: hosts(network, vantage),
+        }
+    };
+    listening.vantages.iter().map(report).collect()
+}
+
+
+fn hosts(network: &Network, vantage: &Vantage) -> Vec<(String, String)> {
+    let Vantage::Client(id) = vantage else { return Vec::new() };
+    let entries = network.client(id).into_iter().flat_map(|client| &client.hosts);
+    entries.flat_map(|entry| entry.names.iter().map(|name| (entry.address.to_string(), name.to_string()))).collect()
+}
+
+fn clusters(network: &Network) -> Vec<ClusterStatus> {
+    let report = |cluster: &Arc<network::Cluster>| ClusterStatus {
+        name: cluster.id.name().to_owned(),
+        group: cluster.id.group_name().unwrap_or_default().to_owned(),
+        power: if cluster.running { "Running" } else { "Stopped" }.to_owned(),
+        fqdn: cluster.fqdn.as_ref().map(ToString::to_string),
+        private_fqdn: cluster.private_fqdn.as_ref().map(ToString::to_string),
+        address: cluster.address.as_ref().map(ToString::to_string),
+    };
+    network.clusters().values().map(report).collect()
+}
