@@ -1,11 +1,15 @@
 //! Which provider answers for which kind of resource, and for what lies at a location.
 
+pub mod authorization;
 pub mod deployments;
 pub mod filter;
 pub mod groups;
+pub mod identity;
 pub mod lab;
 pub mod locations;
 pub mod namespaces;
+pub mod network;
+pub mod private_dns;
 pub mod resources;
 
 use azure::{ArmError, Kind};
@@ -28,6 +32,19 @@ pub fn of(kind: Kind) -> &'static dyn Provider {
         Kind::Deployment => &deployments::Deployments,
         Kind::ResourceGroup => &groups::ResourceGroups,
         Kind::LabClient => &lab::LabClients,
+        Kind::VirtualNetwork => &network::virtual_networks::VirtualNetworks,
+        Kind::Subnet => &network::subnets::Subnets,
+        Kind::Peering => &network::peerings::Peerings,
+        Kind::NetworkInterface => &network::network_interfaces::NetworkInterfaces,
+        Kind::PrivateEndpoint => &network::private_endpoints::PrivateEndpoints,
+        Kind::VirtualNetworkGateway => &network::gateways::VirtualNetworkGateways,
+        Kind::PublicIpAddress => &network::gateways::PublicIpAddresses,
+        Kind::PrivateDnsZone => &private_dns::zones::PrivateDnsZones,
+        Kind::VirtualNetworkLink => &private_dns::links::VirtualNetworkLinks,
+        kind if kind.is_record_set() => &private_dns::records::RecordSets,
+        Kind::UserAssignedIdentity => &identity::UserAssignedIdentities,
+        Kind::RoleDefinition => &authorization::RoleDefinitions,
+        Kind::RoleAssignment => &authorization::RoleAssignments,
         _ => &Plain,
     }
 }

@@ -1,0 +1,167 @@
+//! Subnets: inside their network, apart from each other, not deleted while something stands in them.
+
+use azure::{ArmError, Estate, Json, Kind, Resource, ResourceId, model::Model};
+use ipnet::Ipv4Net;
+use serde_json::{Value, json};
+
+use super::{stamp, virtual_networks::exact_prefix};
+use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
+
+/// The provider of subnets.
+pub struct Subnets;
+
+impl Provider for Subnets {
+    fn put(&self, request: &mut Request<'_>, existing: Option<&Resource>) -> Result<Effect, ArmError> {
+        let id = existing.map_or(request.id, Resource::id).clone();
+        let network = id.parent().unwrap_or_else(|| id.clone());
+        let space = request.estate.virtual_network(&network).map(|network| network.address_space.clone());
+        let others: Vec<(ResourceId, Vec<Ipv4Net>)> = request
+            .estate
+            .subnets(&network)
+            .filter(|(other, _)| **other != id)
+            .map(|(other, subnet)| (other.clone(), subnet.prefixes.clone()))
+            .collect();
+        let body = request.body.clone();
+        let resource = make(request, &id, &body, &space.unwrap_or_default(), &others)?;
+        let reply = if existing.is_some() { Reply::Updated } else { Reply::Created };
+        Ok(Effect::new(vec![azure::Change::put(resource)], reply).taking(4))
+    }
+
+    fn delete(&self, request: &mut Request<'_>, existing: &Resource) -> Result<Effect, ArmError> {
+        refuse_in_use(request.estate, existing.id())?;
+        Ok(Effect::new(delete_tree(request.estate, existing.id()), Reply::Done).taking(4))
+    }
+
+    fn render(&self, estate: &Estate, resource: &Resource) -> Value {
+        let mut document = resource.document().value();
+        let mut configurations = Vec::new();
+        let mut endpoints = Vec::new();
+        for referrer in estate.referrers(resource.id()) {
+            match referrer.model() {
+                Model::NetworkInterface(_) => {
+                    let nic = referrer.document().value();
+                    let held = Json::new(&nic).at("properties.ipConfigurations");
+                    configurations
+                        .extend(held.items().filter_map(|held| held.get("id").text().map(|id| json!({"id": id}))));
+                }
+                Model::PrivateEndpoint(_) => endpoints.push(json!({"id": referrer.id()})),
+                _ => {}
+            }
+        }
+        if !configurations.is_empty() {
+            document["properties"]["ipConfigurations"] = Value::Array(configurations);
+        }
+        if !endpoints.is_empty() {
+            document["properties"]["privateEndpoints"] = Value::Array(endpoints);
+        }
+        document
+    }
+}
+
+/// A subnet from a body, wherever the body stood.
+pub(super) fn make(
+    request: &mut Request<'_>,
+    id: &ResourceId,
+    body: &Value,
+    space: &[Ipv4Net],
+    others: &[(ResourceId, Vec<Ipv4Net>)],
+) -> Result<Resource, ArmError> {
+    let existing = request.estate.get(id).cloned();
+    let before = std::mem::replace(&mut request.body, body.clone());
+    let mut draft = Draft::new(request, existing.as_deref());
+    request.body = before;
+    draft.document["id"] = json!(existing.as_ref().map_or(id, |resource| resource.id()));
+    draft.document["name"] = json!(id.name());
+    draft.document["type"] = json!(Kind::Subnet.arm_type());
+    for derived in ["ipConfigurations", "privateEndpoints"] {
+        draft.properties().remove(derived);
+    }
+    for (name, value) in [
+        ("delegations", json!([])),
+        ("privateEndpointNetworkPolicies", json!("Disabled")),
+        ("privateLinkServiceNetworkPolicies", json!("Enabled")),
+    ] {
+        draft.default(name, value);
+    }
+    stamp(&mut draft, request);
+    let properties = Value::Object(draft.properties().clone());
+    let properties = Json::new(&properties);
+    let mut texts: Vec<&str> = properties.get("addressPrefixes").items().filter_map(Json::text).collect();
+    texts.extend(properties.get("addressPrefix").text());
+    let prefixes = texts
+        .iter()
+        .filter(|text| !text.contains(':'))
+        .map(|text| exact_prefix(text))
+        .collect::<Result<Vec<_>, _>>()?;
+    if prefixes.is_empty() {
+        return Err(ArmError::bad_request(
+            "NoAddressPrefixOrPoolProvided",
+            format!("Subnet '{}' has neither an address prefix nor an address pool.", id.name()),
+        ));
+    }
+    check_inside(id, space, &prefixes)?;
+    for prefix in &prefixes {
+        let overlapping =
+            others.iter().find(|(_, held)| held.iter().any(|held| held.contains(prefix) || prefix.contains(held)));
+        if let Some((other, _)) = overlapping {
+            return Err(ArmError::bad_request(
+                "NetcfgSubnetRangesOverlap",
+                format!(
+                    "Subnet '{}' is not valid because its IP address range overlaps with that of an existing subnet in virtual network '{}' (subnet '{}').",
+                    id.name(),
+                    network_name(id),
+                    other.name()
+                ),
+            ));
+        }
+    }
+    for reference in
+        [properties.get("networkSecurityGroup").id(), properties.get("routeTable").id()].into_iter().flatten()
+    {
+        if !request.estate.contains(&reference) {
+            return Err(super::invalid_reference(reference.as_str(), id.as_str()));
+        }
+    }
+    Ok(draft.into_resource(existing.as_ref().map_or(id, |resource| resource.id())))
+}
+
+/// Refuses an address space that leaves a subnet outside.
+pub(super) fn check_all_inside(
+    network: &ResourceId,
+    space: &[Ipv4Net],
+    subnets: &[(ResourceId, Vec<Ipv4Net>)],
+) -> Result<(), ArmError> {
+    let _ = network;
+    subnets.iter().try_for_each(|(id, prefixes)| check_inside(id, space, prefixes))
+}
+
+fn check_inside(id: &ResourceId, space: &[Ipv4Net], prefixes: &[Ipv4Net]) -> Result<(), ArmError> {
+    if prefixes.iter().all(|prefix| space.iter().any(|space| space.contains(prefix))) {
+        return Ok(());
+    }
+    Err(ArmError::bad_request(
+        "NetcfgInvalidSubnet",
+        format!(
+            "Subnet '{}' is not valid because its IP address range is outside the IP address range of virtual network '{}'.",
+            id.name(),
+            network_name(id)
+        ),
+    ))
+}
+
+fn network_name(subnet: &ResourceId) -> String {
+    subnet.parent().map_or_else(String::new, |network| network.name().to_owned())
+}
+
+/// Refuses the deletion of a subnet in which something stands.
+pub(super) fn refuse_in_use(estate: &Estate, subnet: &ResourceId) -> Result<(), ArmError> {
+    let Some(user) = estate.referrers(subnet).next() else { return Ok(()) };
+    Err(ArmError::bad_request(
+        "InUseSubnetCannotBeDeleted",
+        format!(
+            "Subnet {} is in use by {} and cannot be deleted. In order to delete the subnet, delete all the resources within the subnet.",
+            subnet.name(),
+            user.id()
+        ),
+    ))
+}
