@@ -64,7 +64,7 @@ fn render(status: &Status) -> String {
     for (table, rows) in [(clusters, status.clusters.len()), (vantages, status.vantages.len()), (views, status.views.len())]
     {
         if rows > 0 {
-            text += &format!("\n{table}\n");
+            text += &format!("\n{}", style::lines(&table));
         }
     }
     for finding in &status.findings {

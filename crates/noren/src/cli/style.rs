@@ -34,12 +34,17 @@ pub(crate) fn command(text: &str) -> String {
     format!("$ {text}").cyan().to_string()
 }
 
-/// A table with these headings, borders only where they help.
+/// A table with these headings, as wide as its contents: no borders, so that columns can be cut.
 pub(crate) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headings.iter().copied());
     table
+}
+
+/// A table as text, without spaces at the ends of lines or in front.
+pub(crate) fn lines(table: &Table) -> String {
+    table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned() + "\n").collect()
 }
 
 /// Lines of cells as `kubectl` prints them: columns aligned, three spaces between.

@@ -85,7 +85,7 @@ impl Endpoints {
                 continue;
             }
             match self.bind_view(&view, &key) {
-                Ok(port) => ports = ports.put(key, port.to_string()),
+                Ok(port) => ports = self.remember(ports, key, port)?,
                 Err(error) => self.failed(&format!("{view:?}"), &error),
             }
         }
@@ -95,7 +95,7 @@ impl Endpoints {
                 continue;
             }
             match self.bind_vantage(&vantage, &key).await {
-                Ok(port) => ports = ports.put(key, port.to_string()),
+                Ok(port) => ports = self.remember(ports, key, port)?,
                 Err(error) => self.failed(&vantage.key(), &error),
             }
         }
@@ -153,6 +153,11 @@ impl Endpoints {
         tokio::spawn(self.proxy.clone().serve(vantage.clone(), listener, stop.clone()));
         self.vantages.insert(vantage.clone(), (stop, address));
         Ok(address.port())
+    }
+
+    /// Adds a port to what is to be remembered, unless it is already.
+    fn remember(&self, ports: Transaction, key: String, port: u16) -> anyhow::Result<Transaction> {
+        Ok(if self.remembered(&key)? == Some(port) { ports } else { ports.put(key, port.to_string()) })
     }
 
     fn remembered(&self, key: &str) -> anyhow::Result<Option<u16>> {

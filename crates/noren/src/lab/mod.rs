@@ -77,9 +77,12 @@ impl Lab {
         raise_descriptor_limit();
         let store = open_store(options.data.as_ref())?;
         let authority = authority(&store).await?;
-        let listener = bind_tcp(remembered_port(&store)?).await.context("cannot listen on loopback")?;
+        let remembered = remembered_port(&store)?;
+        let listener = bind_tcp(remembered).await.context("cannot listen on loopback")?;
         let port = listener.local_addr()?.port();
-        store.commit(Transaction::new().put(ARM_PORT_KEY, port.to_string())).await?;
+        if remembered != Some(port) {
+            store.commit(Transaction::new().put(ARM_PORT_KEY, port.to_string())).await?;
+        }
         let url = format!("https://localhost:{port}");
 
         let shutdown = CancellationToken::new();

@@ -52,7 +52,7 @@ fn portal(act: &Act) -> String {
             cluster.portal_shows.clone(),
         ]);
     }
-    let mut text = format!("{table}\n");
+    let mut text = style::lines(&table) + "\n";
     for cluster in &act.clusters {
         let _ = writeln!(text, "kubeconfig of {}: {}", cluster.letter, cluster.kubeconfig_server);
     }
@@ -67,7 +67,7 @@ fn table(act: &Act) -> String {
             table.add_row(cells(cluster, row));
         }
     }
-    format!("{table}\n")
+    style::lines(&table)
 }
 
 fn cells(cluster: &ClusterSeen, row: &Row) -> Vec<String> {
@@ -131,7 +131,7 @@ fn changes(tour: &Tour) -> String {
     }
     let kept = after.rows.iter().filter(|row| row.address == Address::PrivateFqdn && row.sight.connection.is_complete());
     let kept: Vec<&str> = kept.map(|row| row.place.describe()).collect();
-    let _ = writeln!(text, "{table}\nUnchanged by the private FQDN: {}.", kept.join("; "));
+    let _ = writeln!(text, "{}\nUnchanged by the private FQDN: {}.", style::lines(&table), kept.join("; "));
     text
 }
 
