@@ -1,6 +1,7 @@
 //! Which provider answers for which kind of resource, and for what lies at a location.
 
 pub mod authorization;
+pub mod container_service;
 pub mod deployments;
 pub mod filter;
 pub mod groups;
@@ -42,6 +43,8 @@ pub fn of(kind: Kind) -> &'static dyn Provider {
         Kind::PrivateDnsZone => &private_dns::zones::PrivateDnsZones,
         Kind::VirtualNetworkLink => &private_dns::links::VirtualNetworkLinks,
         kind if kind.is_record_set() => &private_dns::records::RecordSets,
+        Kind::ManagedCluster => &container_service::ManagedClusters,
+        Kind::AgentPool => &container_service::AgentPools,
         Kind::UserAssignedIdentity => &identity::UserAssignedIdentities,
         Kind::RoleDefinition => &authorization::RoleDefinitions,
         Kind::RoleAssignment => &authorization::RoleAssignments,
@@ -65,6 +68,7 @@ pub struct Regional<'a> {
 pub fn regional(request: &mut Request<'_>, regional: &Regional<'_>) -> Option<Result<Value, ArmError>> {
     let _ = request;
     match (regional.namespace, regional.view) {
+        ("microsoft.containerservice", "kubernetesversions") => Some(Ok(container_service::kubernetes_versions())),
         _ => None,
     }
 }
