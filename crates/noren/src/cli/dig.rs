@@ -70,9 +70,14 @@ async fn ask(vantage: &VantageStatus, name: &str, record_type: RecordType) -> an
 
 fn render(vantage: &VantageStatus, reply: &Reply, by: &str) -> String {
     let mut text = format!(";; from {}: {} answers {}\n", vantage.name, by, reply.status);
-    let lines: Vec<Vec<String>> = reply.answers.iter().chain(&reply.authority).map(|line| {
-        vec![line.name.clone(), line.ttl.to_string(), "IN".to_owned(), line.record_type.clone(), line.data.clone()]
-    }).collect();
+    let lines: Vec<Vec<String>> = reply
+        .answers
+        .iter()
+        .chain(&reply.authority)
+        .map(|line| {
+            vec![line.name.clone(), line.ttl.to_string(), "IN".to_owned(), line.record_type.clone(), line.data.clone()]
+        })
+        .collect();
     text += &style::columns(&lines);
     text
 }

@@ -1,10 +1,6 @@
 //! `noren env`: the few variables by which unmodified clients find the lab.
 
-use std::{
-    fmt::Write as _,
-    io::Write,
-    process::ExitCode,
-};
+use std::{fmt::Write as _, io::Write, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 

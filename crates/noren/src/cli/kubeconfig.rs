@@ -41,12 +41,13 @@ pub(super) async fn run(options: &KubeconfigOptions, out: &mut impl Write) -> an
     let cluster = find_cluster(&status, &options.cluster)?;
     let running = control.running();
     let arm = ArmClient::sign_in(&running.url, &fs_err::read(data.authority())?, &running.sign_in).await?;
-    let id = ResourceId::group(arm.subscription(), &cluster.group)
-        .resource(Kind::ManagedCluster.arm_type(), &cluster.name);
+    let id =
+        ResourceId::group(arm.subscription(), &cluster.group).resource(Kind::ManagedCluster.arm_type(), &cluster.name);
     let action = if options.admin { "listClusterAdminCredential" } else { "listClusterUserCredential" };
     let query = if options.public_fqdn { "?server-fqdn=public" } else { "" };
     let reply = arm.post(&id, &format!("{action}{query}")).await?;
-    let config = kubeconfig::behind_proxy(&kubeconfig::from_credentials(&reply)?, &format!("http://{}", vantage.proxy))?;
+    let config =
+        kubeconfig::behind_proxy(&kubeconfig::from_credentials(&reply)?, &format!("http://{}", vantage.proxy))?;
     match &options.file {
         Some(file) => data.write(&std::path::absolute(file)?, config.as_bytes())?,
         None => write!(out, "{config}")?,

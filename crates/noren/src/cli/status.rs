@@ -61,7 +61,8 @@ fn render(status: &Status) -> String {
     for view in &status.views {
         views.add_row([view.name.clone(), view.address.to_string()]);
     }
-    for (table, rows) in [(clusters, status.clusters.len()), (vantages, status.vantages.len()), (views, status.views.len())]
+    for (table, rows) in
+        [(clusters, status.clusters.len()), (vantages, status.vantages.len()), (views, status.views.len())]
     {
         if rows > 0 {
             text += &format!("\n{}", style::lines(&table));

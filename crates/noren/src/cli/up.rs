@@ -1,10 +1,6 @@
 //! `noren up`: a lab that runs until somebody stops it.
 
-use std::{
-    io::Write,
-    process::ExitCode,
-    time::Instant,
-};
+use std::{io::Write, process::ExitCode, time::Instant};
 
 use arm::Pace;
 use clap::{Args, ValueEnum};

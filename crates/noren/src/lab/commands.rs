@@ -140,7 +140,8 @@ fn unpack(context: &str, directory: &std::path::Path) -> anyhow::Result<()> {
 /// A kubeconfig for somebody inside the cluster: the certificate is checked for the service's name.
 fn kubeconfig_inside(network: &Network, cluster: &ResourceId, port: u16) -> anyhow::Result<String> {
     let resource = network.estate().get(cluster).context("the cluster is gone")?;
-    let credentials = arm::providers::container_service::credentials(resource).context("the cluster has no credentials")?;
+    let credentials =
+        arm::providers::container_service::credentials(resource).context("the cluster has no credentials")?;
     let data = |pem: &str| STANDARD.encode(pem);
     Ok(serde_json::json!({
         "apiVersion": "v1",

@@ -296,4 +296,3 @@ fn raise_descriptor_limit() {
         }
     }
 }
-

@@ -42,9 +42,7 @@ impl Reporter {
 fn view_status(view: &ViewId, address: std::net::SocketAddr) -> ViewStatus {
     match view {
         ViewId::Public => ViewStatus { name: "public".to_owned(), network: None, address },
-        ViewId::VirtualNetwork(id) => {
-            ViewStatus { name: id.name().to_owned(), network: Some(id.to_string()), address }
-        }
+        ViewId::VirtualNetwork(id) => ViewStatus { name: id.name().to_owned(), network: Some(id.to_string()), address },
     }
 }
 
@@ -66,7 +64,6 @@ fn vantages(network: &Network, listening: &Listening) -> Vec<VantageStatus> {
     };
     listening.vantages.iter().map(report).collect()
 }
-
 
 fn hosts(network: &Network, vantage: &Vantage) -> Vec<(String, String)> {
     let Vantage::Client(id) = vantage else { return Vec::new() };

@@ -156,7 +156,8 @@ fn client_config(access: &Access) -> anyhow::Result<rustls::ClientConfig> {
 /// Heading and rows of a server-side table, the columns that `kubectl get` shows by default.
 fn node_table(table: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     let columns = table["columnDefinitions"].as_array().context("the node list is no table")?;
-    let shown: Vec<usize> = (0..columns.len()).filter(|&index| columns[index]["priority"].as_u64() == Some(0)).collect();
+    let shown: Vec<usize> =
+        (0..columns.len()).filter(|&index| columns[index]["priority"].as_u64() == Some(0)).collect();
     let heading = shown.iter().map(|&index| columns[index]["name"].as_str().unwrap_or_default().to_uppercase());
     let mut lines = vec![heading.collect()];
     for row in table["rows"].as_array().into_iter().flatten() {

@@ -61,7 +61,8 @@ fn portal(act: &Act) -> String {
 
 /// The one table: a line for each place, a group of columns for each address.
 fn table(act: &Act) -> String {
-    let mut table = style::table(&["", "FROM", "ADDRESS", "DNS ANSWERS", "ASKED", "TCP", "TLS", "AUTH", "kubectl get nodes"]);
+    let mut table =
+        style::table(&["", "FROM", "ADDRESS", "DNS ANSWERS", "ASKED", "TCP", "TLS", "AUTH", "kubectl get nodes"]);
     for cluster in &act.clusters {
         for row in &cluster.rows {
             table.add_row(cells(cluster, row));
@@ -104,7 +105,8 @@ fn node_count(table: &[Vec<String>]) -> String {
 }
 
 fn nodes(act: &Act) -> String {
-    let seen = act.clusters.first().and_then(|cluster| cluster.rows.iter().find(|row| row.place == Place::ClusterNetwork));
+    let seen =
+        act.clusters.first().and_then(|cluster| cluster.rows.iter().find(|row| row.place == Place::ClusterNetwork));
     let Some(Connection::Nodes { table }) = seen.map(|row| &row.sight.connection) else { return String::new() };
     let mut text = format!("\n{}\n", style::command("kubectl get nodes    # A, from the VM in the cluster's network"));
     text += &style::columns(table);
@@ -129,7 +131,8 @@ fn changes(tour: &Tour) -> String {
             table.add_row([is.place.describe().to_owned(), is.address.describe().to_owned(), old, new]);
         }
     }
-    let kept = after.rows.iter().filter(|row| row.address == Address::PrivateFqdn && row.sight.connection.is_complete());
+    let kept =
+        after.rows.iter().filter(|row| row.address == Address::PrivateFqdn && row.sight.connection.is_complete());
     let kept: Vec<&str> = kept.map(|row| row.place.describe()).collect();
     let _ = writeln!(text, "{}\nUnchanged by the private FQDN: {}.", style::lines(&table), kept.join("; "));
     text
@@ -162,7 +165,8 @@ private name in the private DNS zone is the only one; the portal shows it instea
 }
 
 fn verdict(tour: &Tour) -> String {
-    let rows = [&tour.before, &tour.after].map(|act| act.clusters.iter().map(|cluster| cluster.rows.len()).sum::<usize>());
+    let rows =
+        [&tour.before, &tour.after].map(|act| act.clusters.iter().map(|cluster| cluster.rows.len()).sum::<usize>());
     let total: usize = rows.iter().sum();
     let differences = tour.differences();
     let mut text = format!(

@@ -64,7 +64,8 @@ impl Stage {
 
     /// Creates the cluster, as `az aks create --enable-private-cluster [--disable-public-fqdn]`.
     pub(crate) async fn create_cluster(arm: &ArmClient, letter: char, public_fqdn: bool) -> anyhow::Result<Self> {
-        let (group, name) = if public_fqdn { ("aks-public-fqdn", "aks-public") } else { ("aks-private-fqdn", "aks-private") };
+        let (group, name) =
+            if public_fqdn { ("aks-public-fqdn", "aks-public") } else { ("aks-private-fqdn", "aks-private") };
         let group = ResourceId::group(arm.subscription(), group);
         arm.put(&group, &json!({"location": REGION})).await?;
         let cluster = group.resource(Kind::ManagedCluster.arm_type(), name);
@@ -107,7 +108,9 @@ impl Stage {
         Ok(ClusterView {
             fqdn: text("fqdn"),
             private_fqdn: text("privateFQDN"),
-            public_fqdn: properties["apiServerAccessProfile"]["enablePrivateClusterPublicFQDN"].as_bool().unwrap_or(true),
+            public_fqdn: properties["apiServerAccessProfile"]["enablePrivateClusterPublicFQDN"]
+                .as_bool()
+                .unwrap_or(true),
         })
     }
 
