@@ -64,7 +64,11 @@ fn step(name: &str, mut command: Command) -> Result<bool> {
     say(&format!("== {name}"));
     let begun = Instant::now();
     let status = command.status().with_context(|| format!("{name} could not be started"))?;
-    say(&format!("== {name}: {} ({:.0} s)", if status.success() { "ok" } else { "FAILED" }, begun.elapsed().as_secs_f32()));
+    say(&format!(
+        "== {name}: {} ({:.0} s)",
+        if status.success() { "ok" } else { "FAILED" },
+        begun.elapsed().as_secs_f32()
+    ));
     Ok(status.success())
 }
 

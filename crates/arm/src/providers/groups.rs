@@ -61,7 +61,7 @@ impl Provider for ResourceGroups {
     }
 
     fn list(&self, request: &mut Request<'_>) -> Result<crate::provider::Listing, ArmError> {
-        let filter = request.query("$filter").map(Filter::parse).transpose()?;
+        let filter = request.query("$filter").filter(|text| !text.is_empty()).map(Filter::parse).transpose()?;
         let groups = request.estate.of_kind(Kind::ResourceGroup).map(|group| group.document().value());
         let chosen = groups.filter(|group| filter.as_ref().is_none_or(|filter| resources::matches(filter, group)));
         Ok(crate::provider::Listing::These(chosen.take(resources::top(request)?).collect()))

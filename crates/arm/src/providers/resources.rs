@@ -118,7 +118,7 @@ pub fn check_location(id: &ResourceId, body: &Value, existing: Option<&Resource>
 /// # Errors
 /// 400 for a `$filter` or `$top` that makes no sense.
 pub fn list(request: &Request<'_>) -> Result<Value, ArmError> {
-    let filter = request.query("$filter").map(Filter::parse).transpose()?;
+    let filter = request.query("$filter").filter(|text| !text.is_empty()).map(Filter::parse).transpose()?;
     let expand = request.query("$expand").unwrap_or_default().to_ascii_lowercase();
     let expand: Vec<&str> = expand.split(',').map(str::trim).collect();
     let found: Vec<Value> = tracked(request.estate, request.id)

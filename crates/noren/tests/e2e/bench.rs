@@ -12,21 +12,21 @@ use serde_json::Value;
 const NOREN: &str = env!("CARGO_BIN_EXE_noren");
 
 /// A running lab in a directory of its own; both are gone when it is dropped.
-pub struct Lab {
+pub(crate) struct Lab {
     directory: tempfile::TempDir,
     process: Option<Child>,
 }
 
 impl Lab {
     /// Starts a lab and waits until it says that it is ready.
-    pub fn up() -> Self {
+    pub(crate) fn up() -> Self {
         let mut lab = Self { directory: tempfile::tempdir().unwrap(), process: None };
         lab.start();
         lab
     }
 
     /// Starts the lab on its data.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let mut process =
             self.noren(&["up"]).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("noren starts");
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -38,7 +38,7 @@ impl Lab {
     }
 
     /// Ends the lab as `kill -9` does.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
             process.wait().unwrap();
@@ -46,7 +46,7 @@ impl Lab {
     }
 
     /// `noren <arguments> --data <the lab's>`, in an environment without a home of its own.
-    pub fn noren(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn noren(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(NOREN);
         let (first, rest) = arguments.split_first().expect("a subcommand");
         command.arg(first).arg("--data").arg(self.directory.path().join("lab")).args(rest);
@@ -55,7 +55,7 @@ impl Lab {
     }
 
     /// What `noren <arguments>` prints.
-    pub fn noren_says(&self, arguments: &[&str]) -> String {
+    pub(crate) fn noren_says(&self, arguments: &[&str]) -> String {
         succeed(&mut self.noren(arguments))
     }
 
@@ -71,13 +71,13 @@ impl Lab {
     }
 
     /// `az <line>`, split at spaces.
-    pub fn az(&self, line: &str) -> Output {
+    pub(crate) fn az(&self, line: &str) -> Output {
         let program = az().expect("the caller checked");
         self.client(program).args(line.split(' ')).output().expect("az starts")
     }
 
     /// The JSON that `az <line>` prints.
-    pub fn az_json(&self, line: &str) -> Value {
+    pub(crate) fn az_json(&self, line: &str) -> Value {
         let output = self.az(line);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "az {line}: {errors}");
@@ -85,14 +85,14 @@ impl Lab {
     }
 
     /// What `az <line>` is refused with.
-    pub fn az_refused(&self, line: &str) -> String {
+    pub(crate) fn az_refused(&self, line: &str) -> String {
         let output = self.az(line);
         assert!(!output.status.success(), "az {line} should be refused");
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// A fresh file of the lab's directory.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 }
@@ -104,7 +104,7 @@ impl Drop for Lab {
 }
 
 /// Runs a command that must succeed; gives what it prints.
-pub fn succeed(command: &mut Command) -> String {
+pub(crate) fn succeed(command: &mut Command) -> String {
     let output = command.output().expect("the program starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {errors}");
@@ -112,7 +112,7 @@ pub fn succeed(command: &mut Command) -> String {
 }
 
 /// `az`: where `cargo xtask clients` put it. `None`, said aloud, where it is not.
-pub fn az() -> Option<PathBuf> {
+pub(crate) fn az() -> Option<PathBuf> {
     let az = std::env::var_os("NOREN_CLIENTS").map(|clients| PathBuf::from(clients).join("bin/az"));
     let az = az.filter(|az| az.exists());
     if az.is_none() {
