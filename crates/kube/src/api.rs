@@ -11,6 +11,7 @@ use crate::{
     discovery,
     objects::{ObjectStore, Page, Written},
     patch::PatchType,
+    protobuf,
     request::{Objects, Options, Target},
     scale,
     status::Status,
@@ -220,9 +221,12 @@ fn decode(request: &Parts, body: &Bytes) -> Result<Value, Status> {
             let text = std::str::from_utf8(body).map_err(|_| Status::bad_request("the body is not UTF-8"))?;
             serde_saphyr::from_str(text).map_err(|error| Status::bad_request(format!("error parsing YAML: {error}")))
         }
+        "application/vnd.kubernetes.protobuf" => {
+            protobuf::decode(body).map_err(|error| Status::bad_request(error.to_string()))
+        }
         other => Err(Status::unsupported_media_type(format!(
             "the body of the request was in an unknown format - accepted media types include: application/json, \
-             application/yaml (not {other})"
+             application/yaml, application/vnd.kubernetes.protobuf (not {other})"
         ))),
     }
 }

@@ -15,6 +15,7 @@ mod nodes;
 mod object;
 mod objects;
 mod patch;
+mod protobuf;
 mod registry;
 mod request;
 mod scale;

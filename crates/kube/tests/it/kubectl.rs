@@ -117,7 +117,6 @@ fn misspelt_fields_are_refused_by_name() {
 }
 
 #[test]
-#[ignore = "kubectl create sends protobuf bodies, which the server does not read yet"]
 fn objects_are_created_labelled_patched_edited_and_deleted() {
     let cluster = Cluster::start();
     let run = |arguments: &[&str]| ok(cluster.kubectl(arguments));
@@ -156,7 +155,6 @@ fn objects_are_created_labelled_patched_edited_and_deleted() {
 }
 
 #[test]
-#[ignore = "kubectl create sends protobuf bodies, which the server does not read yet"]
 fn a_watch_shows_changes_as_they_happen() {
     let cluster = Cluster::start();
     let mut watch = cluster.start_kubectl(&["get", "cm", "--watch", "-o", "name"]);

@@ -103,8 +103,8 @@ impl Cluster {
         }
         let site = Site::new(&id, &region, fields::text(&properties, "nodeResourceGroup"));
         properties.insert("nodeResourceGroup".to_owned(), json!(site.node_group.name()));
-        let state = match existing.and_then(ClusterState::of) {
-            Some(state) => state,
+        let hidden = match existing.and_then(ClusterState::of) {
+            Some(hidden) => hidden,
             None => ClusterState {
                 uid: request.entropy.hex(24),
                 hash: naming::hash(request.entropy),
@@ -126,7 +126,7 @@ impl Cluster {
             request.lab,
             request.entropy,
         )?;
-        profile::complete(&mut properties, &request.lab.tenant, &region, &state.uid)?;
+        profile::complete(&mut properties, &request.lab.tenant, &region, &hidden.uid)?;
         profile::complete_sku(&mut envelope);
         if existing.is_none() {
             site.make_node_group(stage)?;
@@ -138,7 +138,8 @@ impl Cluster {
         let pools = existing.map(|cluster| stored_pools(request, cluster)).unwrap_or_default();
         let control_plane = Some(control_plane);
         let new = existing.is_none();
-        let mut cluster = Self { site, access, envelope, properties, state, pools, version, control_plane, new };
+        let mut cluster =
+            Self { site, access, envelope, properties, state: hidden, pools, version, control_plane, new };
         for pool in wished_pools.as_ref().and_then(Value::as_array).into_iter().flatten() {
             let name = pool.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
             let fields = pool.as_object().cloned().unwrap_or_default();
@@ -231,7 +232,10 @@ impl Cluster {
             return Ok(());
         }
         if stage.estate().contains(&self.site.endpoint()) {
-            return Ok(self.point_record(stage, zone.as_ref(), entropy));
+            return {
+                self.point_record(stage, zone.as_ref(), entropy);
+                Ok(())
+            };
         }
         // A cluster that starts again may get another address: the search goes on behind the old one.
         let from = self.state.endpoint_address;
@@ -262,13 +266,12 @@ impl Cluster {
             private::check_own_zone(stage.estate(), zone, &self.site, control_plane, chosen)?;
         }
         match (self.access.clone(), self.state.zone.clone()) {
-            (Access::NoZone | Access::Public, None) => {}
             (Access::NoZone | Access::Public, Some(zone)) => {
                 private::leave_zone(stage, &self.site, &zone, self.state.link.as_ref(), &self.labels());
                 self.state.zone = None;
                 self.state.link = None;
             }
-            (_, Some(_)) => {}
+            (Access::NoZone | Access::Public, None) | (_, Some(_)) => {}
             (Access::SystemZone { .. }, None) => {
                 let zone = private::make_system_zone(stage, &self.site, entropy);
                 self.state.link = private::link(stage, &zone, subnet, &self.labels(), entropy)?;

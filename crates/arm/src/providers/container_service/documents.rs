@@ -21,15 +21,15 @@ use crate::{
 /// Time to live of the API server's record, in seconds.
 const RECORD_TTL_S: u32 = 300;
 
-fn document(id: &ResourceId, location: Option<&str>, entropy: &mut Entropy, properties: Value) -> Value {
+fn document(id: &ResourceId, location: Option<&str>, entropy: &mut Entropy, mut properties: Value) -> Value {
+    properties["provisioningState"] = json!("Succeeded");
     let mut document = json!({
         "id": id,
         "name": id.name(),
         "type": Kind::of(id).arm_type(),
         "etag": format!("W/\"{}\"", entropy.guid()),
-        "properties": properties,
     });
-    document["properties"]["provisioningState"] = json!("Succeeded");
+    document["properties"] = properties;
     if let Some(location) = location {
         document["location"] = json!(location);
     }

@@ -254,12 +254,14 @@ pub(super) fn complete_sku(document: &mut Fields) {
     document.insert("kind".to_owned(), json!(name));
 }
 
+/// The order of what stands around the properties.
+const ENVELOPE: &[&str] = &["id", "location", "name", "tags", "type", "kind", "properties", "identity", "sku", "eTag"];
+
 /// The document with its properties in AKS's order.
 pub(super) fn in_order(mut document: Fields) -> Fields {
     if let Some(Value::Object(properties)) = document.remove("properties") {
         document.insert("properties".to_owned(), Value::Object(fields::ordered(properties, ORDER)));
     }
-    const ENVELOPE: &[&str] = &["id", "location", "name", "tags", "type", "kind", "properties", "identity", "sku"];
     fields::ordered(document, ENVELOPE)
 }
 

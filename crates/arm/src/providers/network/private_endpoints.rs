@@ -39,25 +39,22 @@ impl Provider for PrivateEndpoints {
             .and_then(|resource| request.estate.private_endpoint(resource.id()))
             .and_then(|held| held.network_interfaces.first());
         let mut changes = Vec::new();
-        let nic = match held {
-            Some(nic) => nic.clone(),
-            None => {
-                let custom = reader.get("customNetworkInterfaceName").text().map(str::to_owned);
-                let name = custom.unwrap_or_else(|| format!("{}.nic.{}", id.name(), request.entropy.guid()));
-                let group = id.group_id().unwrap_or_else(|| id.clone());
-                let nic = group.resource(Kind::NetworkInterface.arm_type(), &name);
-                let wanted = reader
-                    .get("ipConfigurations")
-                    .items()
-                    .find_map(|held| held.at("properties.privateIPAddress").parsed::<Ipv4Addr>());
-                let address = free_address(request.estate, &subnet, wanted)?;
-                let location = draft.document["location"].clone();
-                changes.push(Change::put(Resource::new(
-                    nic.clone(),
-                    &nic_document(&nic, &id, &subnet, address, &location),
-                )));
-                nic
-            }
+        let nic = if let Some(nic) = held {
+            nic.clone()
+        } else {
+            let custom = reader.get("customNetworkInterfaceName").text().map(str::to_owned);
+            let name = custom.unwrap_or_else(|| format!("{}.nic.{}", id.name(), request.entropy.guid()));
+            let group = id.group_id().unwrap_or_else(|| id.clone());
+            let nic = group.resource(Kind::NetworkInterface.arm_type(), &name);
+            let wanted = reader
+                .get("ipConfigurations")
+                .items()
+                .find_map(|held| held.at("properties.privateIPAddress").parsed::<Ipv4Addr>());
+            let address = free_address(request.estate, &subnet, wanted)?;
+            let location = draft.document["location"].clone();
+            changes
+                .push(Change::put(Resource::new(nic.clone(), &nic_document(&nic, &id, &subnet, address, &location))));
+            nic
         };
         draft.set("networkInterfaces", json!([{"id": nic}]));
         let reply = if existing.is_some() { Reply::Updated } else { Reply::Created };
