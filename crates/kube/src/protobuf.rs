@@ -138,7 +138,7 @@ fn message(name: &str, bytes: &[u8], depth: usize) -> Result<Value, ProtobufErro
     }
     match name.rsplit('/').next().unwrap_or_default() {
         "Time" | "MicroTime" => return time(bytes),
-        "Quantity" => return Ok(first(bytes, 1)?.map_or(Ok(json!("0")), |value| value.text().map(Value::String))?),
+        "Quantity" => return first(bytes, 1)?.map_or(Ok(json!("0")), |value| value.text().map(Value::String)),
         "IntOrString" => return int_or_string(bytes),
         "RawExtension" | "FieldsV1" | "JSON" => {
             let raw = first(bytes, 1)?.map(Wire::bytes).transpose()?.unwrap_or(b"null");

@@ -131,7 +131,7 @@ impl Cluster {
     }
 
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Printed {
-        printed(self.command(arguments).output().unwrap())
+        printed(&self.command(arguments).output().unwrap())
     }
 
     /// Runs kubectl with `input` on its standard input.
@@ -139,7 +139,7 @@ impl Cluster {
         let mut command = self.command(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        printed(child.wait_with_output().unwrap())
+        printed(&child.wait_with_output().unwrap())
     }
 
     /// Starts kubectl and leaves it running.
@@ -156,7 +156,7 @@ impl Drop for Cluster {
     }
 }
 
-fn printed(output: Output) -> Printed {
+fn printed(output: &Output) -> Printed {
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     Printed { ok: output.status.success(), text }
 }

@@ -38,7 +38,7 @@ enum Shell {
 /// Prints the settings.
 pub(super) fn run(options: &EnvOptions, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let data = options.lab.directory()?;
-    let running: Option<Running> = data.read_json(&data.running())?;
+    let running: Option<Running> = DataDir::read_json(&data.running())?;
     let running = running.ok_or_else(|| not_running(&data))?;
     let variables = variables(&data, &running, std::env::var("NO_PROXY").ok());
     if options.json {

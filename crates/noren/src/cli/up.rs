@@ -45,7 +45,7 @@ pub(super) async fn run(options: UpOptions, out: &mut impl Write) -> anyhow::Res
         PaceName::Azure => Pace::Azure,
     };
     let lab = Lab::start(LabOptions { data: Some(data.clone()), pace }).await?;
-    let status = lab.status().await;
+    let status = lab.status();
     match options.output {
         Output::Json => writeln!(out, "{}", serde_json::to_string(&status)?)?,
         Output::Table => write!(out, "{}", welcome(&status, started, scratch.is_some()))?,

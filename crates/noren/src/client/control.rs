@@ -21,7 +21,7 @@ impl Control {
     /// # Errors
     /// When none runs there, with the remedy.
     pub(crate) fn connect(data: &DataDir) -> anyhow::Result<Self> {
-        let running: Option<Running> = data.read_json(&data.running())?;
+        let running: Option<Running> = DataDir::read_json(&data.running())?;
         let Some(running) = running else { bail!(not_running(data)) };
         let authority = fs::read(data.authority())?;
         Ok(Self { http: super::https(&authority)?, running })

@@ -84,7 +84,7 @@ impl DataDir {
     }
 
     /// Reads a JSON file; `None` when there is none.
-    pub(crate) fn read_json<T: DeserializeOwned>(&self, path: &Path) -> anyhow::Result<Option<T>> {
+    pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
         match fs::read(path) {
             Ok(bytes) => {
                 Ok(Some(serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?))

@@ -142,7 +142,7 @@ impl Lab {
     }
 
     /// The lab's state.
-    pub(crate) async fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         self.reporter().status()
     }
 
@@ -196,7 +196,7 @@ fn open_store(data: Option<&DataDir>) -> anyhow::Result<Store> {
     match Store::open(&data.store()) {
         Ok(store) => Ok(store),
         Err(StoreError::InUse { .. }) => {
-            let pid = data.read_json::<Running>(&data.running()).ok().flatten().map(|running| running.pid);
+            let pid = DataDir::read_json::<Running>(&data.running()).ok().flatten().map(|running| running.pid);
             let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
             Err(Failure::new("another lab runs on this data")
                 .because(format!("{} is in use{who}", data.path().display()))

@@ -32,7 +32,7 @@ pub(crate) struct Tour {
     /// After `--disable-public-fqdn` on A.
     after: Act,
     /// How long the whole took, in milliseconds.
-    elapsed_ms: u128,
+    elapsed: std::time::Duration,
 }
 
 /// The clusters at one time, seen from everywhere.
@@ -122,7 +122,7 @@ async fn tour(lab: &Lab, progress: &Progress, started: Instant) -> anyhow::Resul
     progress.step("looking again");
     let old_name = before.clusters.first().and_then(|cluster| cluster.fqdn.clone());
     let after = act(lab, &arm, &stages, old_name).await?;
-    Ok(Tour { plane: lab.status().await.plane, before, after, elapsed_ms: started.elapsed().as_millis() })
+    Ok(Tour { plane: lab.status().plane, before, after, elapsed: started.elapsed() })
 }
 
 /// Looks at every cluster from every place. `remembered` is the public FQDN of A from before.

@@ -172,7 +172,7 @@ fn verdict(tour: &Tour) -> String {
     let mut text = format!(
         "\n{total} questions over real sockets ({} plane) in {:.2} s: ",
         tour.plane,
-        tour.elapsed_ms as f64 / 1000.0
+        tour.elapsed.as_secs_f64()
     );
     if differences.is_empty() {
         text += "all as the article reports.\n";

@@ -1,5 +1,12 @@
 //! A lab of the test's own, and the real clients pointed at it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a story fails by a panic, and says what it skips"
+)]
+
 use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
