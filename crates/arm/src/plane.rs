@@ -195,7 +195,7 @@ impl ManagementPlane {
         self.0.answer(&parts, &body).await
     }
 
-    /// Ends the operations whose time has come. [`ManagementPlane::reconcile`] calls it at the
+    /// Ends the operations whose time has come. `ManagementPlane::reconcile` calls it at the
     /// right times.
     ///
     /// # Errors

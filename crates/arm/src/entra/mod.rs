@@ -26,8 +26,8 @@
 //!
 //! - Access tokens are version 1.0 whichever endpoint issued them: in Entra ID the version belongs to the
 //!   resource, and ARM, Graph and the AKS server all take 1.0.
-//! - The device code flow is approved on a page that asks for the user's password ([`device`]), and both shapes
-//!   of managed identity ask for the lab's identity secret ([`managed_identity`]).
+//! - The device code flow is approved on a page that asks for the user's password (`device`), and both shapes
+//!   of managed identity ask for the lab's identity secret (`managed_identity`).
 //! - There is no sign-in in the browser (authorization code) and no client certificate.
 //! - Refresh tokens are signed by the same key with an audience that no service takes, so that there is nothing
 //!   to store and nothing to lose in a restart.

@@ -1,6 +1,6 @@
 //! `Microsoft.ContainerService`: managed clusters and their agent pools.
 //!
-//! [`cluster`] is the heart: a cluster is read, changed and realised there. Around it, one file for
+//! `cluster` is the heart: a cluster is read, changed and realised there. Around it, one file for
 //! each question: who may reach it (`access`), where its nodes stand (`placement`), how it is
 //! reached privately (`private_access`), what it is called (`naming`), what is refused (`refusal`).
 
