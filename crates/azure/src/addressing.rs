@@ -48,7 +48,8 @@ pub fn next_free(prefix: Ipv4Net, taken: &BTreeSet<Ipv4Addr>, from: Option<Ipv4A
     (start..=last).find(free).or_else(|| (first..start).find(free)).map(Ipv4Addr::from)
 }
 
-/// The addresses in use in a subnet: those of the interfaces and of the cluster nodes in it.
+/// The addresses in use in a subnet: those of the interfaces, cluster nodes and DNS resolver
+/// endpoints in it.
 pub fn taken(estate: &Estate, subnet: &ResourceId) -> BTreeSet<Ipv4Addr> {
     let mut taken = BTreeSet::new();
     for resource in estate.referrers(subnet) {
@@ -60,6 +61,7 @@ pub fn taken(estate: &Estate, subnet: &ResourceId) -> BTreeSet<Ipv4Addr> {
                     .filter_map(|configuration| configuration.address),
             ),
             Model::AgentPool(pool) => taken.extend(&pool.node_addresses),
+            Model::InboundEndpoint(endpoint) => taken.extend([endpoint.address]),
             _ => {}
         }
     }

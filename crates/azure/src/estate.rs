@@ -11,8 +11,9 @@ use imbl::{OrdMap, OrdSet};
 use crate::{
     Kind, Resource, ResourceId,
     model::{
-        AgentPool, ManagedCluster, Model, NetworkInterface, PrivateDnsZone, PrivateEndpoint, RecordSet, Subnet,
-        UserAssignedIdentity, VirtualNetwork, VirtualNetworkGateway,
+        AgentPool, Connection, DnsResolver, ForwardingRule, ForwardingRuleset, InboundEndpoint, LocalNetworkGateway,
+        ManagedCluster, Model, NetworkInterface, OutboundEndpoint, PrivateDnsZone, PrivateEndpoint, RecordSet,
+        RulesetLink, Subnet, UserAssignedIdentity, VirtualNetwork, VirtualNetworkGateway,
     },
 };
 
@@ -184,6 +185,22 @@ typed! {
     agent_pool: AgentPool,
     /// The virtual network gateway `id`.
     virtual_network_gateway: VirtualNetworkGateway,
+    /// The site `id`.
+    local_network_gateway: LocalNetworkGateway,
+    /// The site-to-site connection `id`.
+    connection: Connection,
+    /// The DNS private resolver `id`.
+    dns_resolver: DnsResolver,
+    /// The inbound endpoint `id`.
+    inbound_endpoint: InboundEndpoint,
+    /// The outbound endpoint `id`.
+    outbound_endpoint: OutboundEndpoint,
+    /// The DNS forwarding ruleset `id`.
+    forwarding_ruleset: ForwardingRuleset,
+    /// The forwarding rule `id`.
+    forwarding_rule: ForwardingRule,
+    /// The ruleset's link `id`.
+    ruleset_link: RulesetLink,
     /// The user-assigned identity `id`.
     user_assigned_identity: UserAssignedIdentity,
 }

@@ -81,6 +81,22 @@ kinds! {
     PublicIpAddress = "Microsoft.Network/publicIPAddresses",
     /// A virtual network gateway; with a client address pool, a point-to-site VPN.
     VirtualNetworkGateway = "Microsoft.Network/virtualNetworkGateways",
+    /// A site outside Azure.
+    LocalNetworkGateway = "Microsoft.Network/localNetworkGateways",
+    /// A connection of a virtual network gateway.
+    Connection = "Microsoft.Network/connections",
+    /// A DNS private resolver.
+    DnsResolver = "Microsoft.Network/dnsResolvers",
+    /// An inbound endpoint of a DNS private resolver.
+    InboundEndpoint = "Microsoft.Network/dnsResolvers/inboundEndpoints",
+    /// An outbound endpoint of a DNS private resolver.
+    OutboundEndpoint = "Microsoft.Network/dnsResolvers/outboundEndpoints",
+    /// A DNS forwarding ruleset.
+    ForwardingRuleset = "Microsoft.Network/dnsForwardingRulesets",
+    /// A rule of a DNS forwarding ruleset.
+    ForwardingRule = "Microsoft.Network/dnsForwardingRulesets/forwardingRules",
+    /// A virtual network link of a DNS forwarding ruleset.
+    RulesetLink = "Microsoft.Network/dnsForwardingRulesets/virtualNetworkLinks",
     /// A managed (AKS) cluster.
     ManagedCluster = "Microsoft.ContainerService/managedClusters",
     /// An agent pool of a managed cluster.

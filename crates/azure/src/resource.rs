@@ -95,12 +95,20 @@ impl Resource {
                 zone.into_iter().chain(&cluster.node_resource_group).collect()
             }
             Model::AgentPool(pool) => pool.subnet.iter().collect(),
-            Model::VirtualNetworkGateway(gateway) => gateway.subnet.iter().collect(),
-            Model::LabClient(client) => client.gateway.iter().collect(),
+            Model::VirtualNetworkGateway(gateway) => gateway.subnet.iter().chain(&gateway.public_address).collect(),
+            Model::Connection(connection) => vec![&connection.gateway, &connection.local],
+            Model::DnsResolver(resolver) => vec![&resolver.virtual_network],
+            Model::InboundEndpoint(endpoint) => vec![&endpoint.subnet],
+            Model::OutboundEndpoint(endpoint) => vec![&endpoint.subnet],
+            Model::ForwardingRuleset(ruleset) => ruleset.outbound_endpoints.iter().collect(),
+            Model::RulesetLink(link) => vec![&link.virtual_network],
+            Model::LabClient(client) => client.gateway.iter().chain(&client.site).collect(),
             Model::ResourceGroup
             | Model::VirtualNetwork(_)
             | Model::PrivateDnsZone(_)
             | Model::RecordSet(_)
+            | Model::LocalNetworkGateway(_)
+            | Model::ForwardingRule(_)
             | Model::UserAssignedIdentity(_)
             | Model::RoleAssignment(_)
             | Model::Unmodelled => Vec::new(),

@@ -194,6 +194,78 @@ impl Sketch {
         )
     }
 
+    /// A site outside Azure with this address space, tunnelled to a gateway by `to-<name>`.
+    #[must_use]
+    pub fn site(self, name: &str, gateway: &str, prefix: &str) -> Self {
+        let site = self.id(Kind::LocalNetworkGateway, name);
+        let connection = self.id(Kind::Connection, &format!("to-{name}"));
+        let gateway = self.id(Kind::VirtualNetworkGateway, gateway);
+        self.put(
+            site.clone(),
+            &json!({"properties": {
+                "gatewayIpAddress": "198.19.255.1",
+                "localNetworkAddressSpace": {"addressPrefixes": [prefix]},
+            }}),
+        )
+        .put(
+            connection,
+            &json!({"properties": {
+                "connectionType": "IPsec",
+                "virtualNetworkGateway1": {"id": gateway},
+                "localNetworkGateway2": {"id": site},
+            }}),
+        )
+    }
+
+    /// A machine in a site, at `address`, asking these DNS servers.
+    #[must_use]
+    pub fn site_client(self, name: &str, site: &str, address: &str, servers: &[&str]) -> Self {
+        let id = self.id(Kind::LabClient, name);
+        let site = self.id(Kind::LocalNetworkGateway, site);
+        let properties = json!({"localNetworkGateway": {"id": site}, "ipAddress": address, "dnsServers": servers});
+        self.put(id, &json!({"properties": properties}))
+    }
+
+    /// A DNS private resolver of a network: inbound endpoint `in` at `address`, in the subnet
+    /// `inbound` (the /28 around it), and outbound endpoint `out`, in the subnet `outbound`.
+    #[must_use]
+    pub fn resolver(self, name: &str, network: &str, address: &str) -> Self {
+        let resolver = self.id(Kind::DnsResolver, name);
+        let network = self.id(Kind::VirtualNetwork, network);
+        let (inbound, outbound) = (network.child("subnets", "inbound"), network.child("subnets", "outbound"));
+        self.put(resolver.clone(), &json!({"properties": {"virtualNetwork": {"id": network}}}))
+            .put(inbound.clone(), &json!({"properties": {"addressPrefix": format!("{address}/28")}}))
+            .put(outbound.clone(), &json!({"properties": {}}))
+            .put(
+                resolver.child("inboundEndpoints", "in"),
+                &json!({"properties": {"ipConfigurations": [
+                    {"subnet": {"id": inbound}, "privateIpAddress": address}
+                ]}}),
+            )
+            .put(resolver.child("outboundEndpoints", "out"), &json!({"properties": {"subnet": {"id": outbound}}}))
+    }
+
+    /// A forwarding ruleset over a resolver's endpoint `out`, with one rule, `rule`.
+    #[must_use]
+    pub fn ruleset(self, name: &str, resolver: &str, domain: &str, targets: &[(&str, u16)]) -> Self {
+        let ruleset = self.id(Kind::ForwardingRuleset, name);
+        let endpoint = self.id(Kind::DnsResolver, resolver).child("outboundEndpoints", "out");
+        let targets: Vec<Value> =
+            targets.iter().map(|(address, port)| json!({"ipAddress": address, "port": port})).collect();
+        self.put(ruleset.clone(), &json!({"properties": {"dnsResolverOutboundEndpoints": [{"id": endpoint}]}})).put(
+            ruleset.child("forwardingRules", "rule"),
+            &json!({"properties": {"domainName": domain, "targetDnsServers": targets}}),
+        )
+    }
+
+    /// A link from a forwarding ruleset to a network.
+    #[must_use]
+    pub fn ruleset_link(self, ruleset: &str, network: &str) -> Self {
+        let id = self.id(Kind::ForwardingRuleset, ruleset).child("virtualNetworkLinks", &format!("to-{network}"));
+        let network = self.id(Kind::VirtualNetwork, network);
+        self.put(id, &json!({"properties": {"virtualNetwork": {"id": network}}}))
+    }
+
     /// A machine outside Azure: a VPN client of `gateway`, or on the Internet; with a hosts file.
     #[must_use]
     pub fn client(self, name: &str, gateway: Option<&str>, hosts: &[(&str, &str)]) -> Self {

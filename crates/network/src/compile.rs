@@ -203,6 +203,14 @@ fn touched(estate: &Estate, resource: &Resource, units: &mut BTreeSet<Unit>) {
         | Model::AgentPool(_)
         | Model::UserAssignedIdentity(_)
         | Model::RoleAssignment(_)
+        | Model::LocalNetworkGateway(_)
+        | Model::Connection(_)
+        | Model::DnsResolver(_)
+        | Model::InboundEndpoint(_)
+        | Model::OutboundEndpoint(_)
+        | Model::ForwardingRuleset(_)
+        | Model::ForwardingRule(_)
+        | Model::RulesetLink(_)
         | Model::Unmodelled => {}
     }
 }

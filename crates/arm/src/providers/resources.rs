@@ -69,6 +69,12 @@ fn placement(id: &ResourceId) -> Placement {
         | Kind::RouteTable
         | Kind::PublicIpAddress
         | Kind::VirtualNetworkGateway
+        | Kind::LocalNetworkGateway
+        | Kind::Connection
+        | Kind::DnsResolver
+        | Kind::InboundEndpoint
+        | Kind::OutboundEndpoint
+        | Kind::ForwardingRuleset
         | Kind::ManagedCluster
         | Kind::UserAssignedIdentity => Placement::Regional,
         Kind::PrivateDnsZone | Kind::VirtualNetworkLink => Placement::Global,

@@ -1,5 +1,8 @@
 //! JSON documents → the typed model. Total: what cannot be read becomes a [`Finding`].
 
+mod dns_resolver;
+mod vpn;
+
 use std::net::Ipv4Addr;
 
 use serde_json::Value;
@@ -9,7 +12,7 @@ use crate::{
     model::{
         AgentPool, ConnectionStatus, HostsEntry, IpConfiguration, LabClient, ManagedCluster, Model, NetworkInterface,
         Peering, PrivateDnsZone, PrivateDnsZoneMode, PrivateEndpoint, RecordData, RecordSet, ResolutionPolicy,
-        RoleAssignment, Soa, Subnet, UserAssignedIdentity, VirtualNetwork, VirtualNetworkGateway, VirtualNetworkLink,
+        RoleAssignment, Soa, Subnet, UserAssignedIdentity, VirtualNetwork, VirtualNetworkLink,
     },
 };
 
@@ -33,7 +36,19 @@ pub fn lower(id: &ResourceId, document: &Value, hidden: &Value) -> (Model, Vec<F
         kind if kind.is_record_set() => Some(Model::RecordSet(record_set(kind, properties))),
         Kind::ManagedCluster => Some(Model::ManagedCluster(cluster(id, properties, Json::new(hidden)))),
         Kind::AgentPool => Some(Model::AgentPool(agent_pool(properties, Json::new(hidden)))),
-        Kind::VirtualNetworkGateway => Some(Model::VirtualNetworkGateway(gateway(properties))),
+        Kind::VirtualNetworkGateway => Some(Model::VirtualNetworkGateway(vpn::gateway(properties, Json::new(hidden)))),
+        Kind::LocalNetworkGateway => Some(Model::LocalNetworkGateway(vpn::local_gateway(properties))),
+        Kind::Connection if !vpn::is_site_to_site(properties) => {
+            let finding = Finding::unmodelled(id, "a connection that is not site-to-site (`IPsec`)");
+            return (Model::Unmodelled, vec![finding]);
+        }
+        Kind::Connection => vpn::connection(properties).map(Model::Connection),
+        Kind::DnsResolver => dns_resolver::resolver(properties).map(Model::DnsResolver),
+        Kind::InboundEndpoint => dns_resolver::inbound(properties).map(Model::InboundEndpoint),
+        Kind::OutboundEndpoint => dns_resolver::outbound(properties).map(Model::OutboundEndpoint),
+        Kind::ForwardingRuleset => Some(Model::ForwardingRuleset(dns_resolver::ruleset(properties))),
+        Kind::ForwardingRule => dns_resolver::rule(properties).map(Model::ForwardingRule),
+        Kind::RulesetLink => dns_resolver::link(properties).map(Model::RulesetLink),
         Kind::UserAssignedIdentity => identity(properties).map(Model::UserAssignedIdentity),
         Kind::RoleAssignment => role_assignment(properties).map(Model::RoleAssignment),
         Kind::LabClient => Some(Model::LabClient(lab_client(properties))),
@@ -221,14 +236,6 @@ fn agent_pool(properties: Json<'_>, hidden: Json<'_>) -> AgentPool {
     }
 }
 
-fn gateway(properties: Json<'_>) -> VirtualNetworkGateway {
-    VirtualNetworkGateway {
-        subnet: properties.get("ipConfigurations").items().find_map(|config| config.at("properties.subnet").id()),
-        client_address_pool: properties.at("vpnClientConfiguration.vpnClientAddressPool.addressPrefixes").prefixes(),
-        custom_routes: properties.at("customRoutes.addressPrefixes").prefixes(),
-    }
-}
-
 fn identity(properties: Json<'_>) -> Option<UserAssignedIdentity> {
     Some(UserAssignedIdentity {
         principal_id: properties.get("principalId").text()?.to_owned(),
@@ -248,6 +255,9 @@ fn role_assignment(properties: Json<'_>) -> Option<RoleAssignment> {
 fn lab_client(properties: Json<'_>) -> LabClient {
     LabClient {
         gateway: properties.get("virtualNetworkGateway").id(),
+        site: properties.get("localNetworkGateway").id(),
+        address: properties.get("ipAddress").parsed(),
+        dns_servers: properties.get("dnsServers").list(),
         hosts: properties
             .get("hosts")
             .items()

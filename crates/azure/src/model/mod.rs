@@ -1,8 +1,16 @@
 //! What noren understands of a resource: one plain struct for each kind, public fields, no JSON.
 
+mod dns_resolver;
+mod vpn;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv4Net;
+
+pub use dns_resolver::{
+    DnsResolver, ForwardingRule, ForwardingRuleset, InboundEndpoint, OutboundEndpoint, RulesetLink,
+};
+pub use vpn::{Connection, LocalNetworkGateway, VirtualNetworkGateway};
 
 use crate::{DnsName, ResourceId};
 
@@ -33,6 +41,22 @@ pub enum Model {
     AgentPool(AgentPool),
     /// A virtual network gateway.
     VirtualNetworkGateway(VirtualNetworkGateway),
+    /// A site outside Azure.
+    LocalNetworkGateway(LocalNetworkGateway),
+    /// A tunnel between a gateway and a site.
+    Connection(Connection),
+    /// A DNS private resolver.
+    DnsResolver(DnsResolver),
+    /// An inbound endpoint of a DNS private resolver.
+    InboundEndpoint(InboundEndpoint),
+    /// An outbound endpoint of a DNS private resolver.
+    OutboundEndpoint(OutboundEndpoint),
+    /// A DNS forwarding ruleset.
+    ForwardingRuleset(ForwardingRuleset),
+    /// A rule of a DNS forwarding ruleset.
+    ForwardingRule(ForwardingRule),
+    /// A link from a DNS forwarding ruleset to a network.
+    RulesetLink(RulesetLink),
     /// A user-assigned identity.
     UserAssignedIdentity(UserAssignedIdentity),
     /// A role assignment.
@@ -293,17 +317,6 @@ pub struct AgentPool {
     pub taints: Vec<String>,
 }
 
-/// `Microsoft.Network/virtualNetworkGateways`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct VirtualNetworkGateway {
-    /// The `GatewaySubnet` it stands in.
-    pub subnet: Option<ResourceId>,
-    /// `vpnClientConfiguration.vpnClientAddressPool`: point-to-site clients get addresses here.
-    pub client_address_pool: Vec<Ipv4Net>,
-    /// `customRoutes.addressPrefixes`, advertised to clients.
-    pub custom_routes: Vec<Ipv4Net>,
-}
-
 /// `Microsoft.ManagedIdentity/userAssignedIdentities`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserAssignedIdentity {
@@ -327,8 +340,14 @@ pub struct RoleAssignment {
 /// `Noren.Lab/clients`: a machine outside Azure.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LabClient {
-    /// The point-to-site gateway it is connected to; without one it is on the Internet.
+    /// The point-to-site gateway it is connected to; with neither this nor a site it is on the Internet.
     pub gateway: Option<ResourceId>,
+    /// The site outside Azure (a local network gateway) in which it stands.
+    pub site: Option<ResourceId>,
+    /// Its address in that site.
+    pub address: Option<Ipv4Addr>,
+    /// The DNS servers it is set up with; a VPN's are asked first.
+    pub dns_servers: Vec<Ipv4Addr>,
     /// Its hosts file.
     pub hosts: Vec<HostsEntry>,
     /// Its source address as the Internet sees it.
