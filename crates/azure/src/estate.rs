@@ -12,8 +12,8 @@ use crate::{
     Kind, Resource, ResourceId,
     model::{
         AgentPool, Connection, DnsResolver, ForwardingRule, ForwardingRuleset, InboundEndpoint, LocalNetworkGateway,
-        ManagedCluster, Model, NetworkInterface, OutboundEndpoint, PrivateDnsZone, PrivateEndpoint, RecordSet,
-        RulesetLink, Subnet, UserAssignedIdentity, VirtualNetwork, VirtualNetworkGateway,
+        ManagedCluster, Model, NetworkInterface, OutboundEndpoint, PrivateDnsZone, PrivateEndpoint, PublicIpAddress,
+        RecordSet, RulesetLink, Subnet, UserAssignedIdentity, VirtualMachine, VirtualNetwork, VirtualNetworkGateway,
     },
 };
 
@@ -173,6 +173,10 @@ typed! {
     subnet: Subnet,
     /// The network interface `id`.
     network_interface: NetworkInterface,
+    /// The public IP address `id`.
+    public_ip_address: PublicIpAddress,
+    /// The virtual machine `id`.
+    virtual_machine: VirtualMachine,
     /// The private endpoint `id`.
     private_endpoint: PrivateEndpoint,
     /// The private DNS zone `id`.

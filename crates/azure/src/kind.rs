@@ -45,6 +45,8 @@ kinds! {
     Peering = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings",
     /// A network interface.
     NetworkInterface = "Microsoft.Network/networkInterfaces",
+    /// A virtual machine.
+    VirtualMachine = "Microsoft.Compute/virtualMachines",
     /// A private endpoint.
     PrivateEndpoint = "Microsoft.Network/privateEndpoints",
     /// The DNS zone group of a private endpoint.

@@ -80,9 +80,11 @@ impl Resource {
             Model::NetworkInterface(nic) => nic
                 .ip_configurations
                 .iter()
-                .map(|configuration| &configuration.subnet)
+                .flat_map(|configuration| std::iter::once(&configuration.subnet).chain(&configuration.public_address))
                 .chain(&nic.private_endpoint)
+                .chain(&nic.network_security_group)
                 .collect(),
+            Model::VirtualMachine(machine) => machine.network_interfaces.iter().collect(),
             Model::PrivateEndpoint(endpoint) => {
                 endpoint.subnet.iter().chain(&endpoint.service).chain(&endpoint.network_interfaces).collect()
             }
@@ -105,6 +107,7 @@ impl Resource {
             Model::LabClient(client) => client.gateway.iter().chain(&client.site).collect(),
             Model::ResourceGroup
             | Model::VirtualNetwork(_)
+            | Model::PublicIpAddress(_)
             | Model::PrivateDnsZone(_)
             | Model::RecordSet(_)
             | Model::LocalNetworkGateway(_)

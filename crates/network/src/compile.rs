@@ -201,6 +201,8 @@ fn touched(estate: &Estate, resource: &Resource, units: &mut BTreeSet<Unit>) {
         }
         Model::ResourceGroup
         | Model::AgentPool(_)
+        | Model::PublicIpAddress(_)
+        | Model::VirtualMachine(_)
         | Model::UserAssignedIdentity(_)
         | Model::RoleAssignment(_)
         | Model::LocalNetworkGateway(_)

@@ -39,7 +39,7 @@ pub fn of(kind: Kind) -> &'static dyn Provider {
         Kind::NetworkInterface => &network::network_interfaces::NetworkInterfaces,
         Kind::PrivateEndpoint => &network::private_endpoints::PrivateEndpoints,
         Kind::VirtualNetworkGateway => &network::gateways::VirtualNetworkGateways,
-        Kind::PublicIpAddress => &network::gateways::PublicIpAddresses,
+        Kind::PublicIpAddress => &network::public_ip_addresses::PublicIpAddresses,
         Kind::PrivateDnsZone => &private_dns::zones::PrivateDnsZones,
         Kind::VirtualNetworkLink => &private_dns::links::VirtualNetworkLinks,
         kind if kind.is_record_set() => &private_dns::records::RecordSets,

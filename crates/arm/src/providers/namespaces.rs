@@ -33,7 +33,7 @@ const FURTHER: &[(&str, &[&str])] = &[
             "locations/operations",
         ],
     ),
-    ("Microsoft.Compute", &["virtualMachines", "virtualMachineScaleSets", "disks", "locations"]),
+    ("Microsoft.Compute", &["virtualMachineScaleSets", "disks", "locations"]),
     ("Microsoft.ContainerService", &["locations", "locations/kubernetesVersions", "locations/operations"]),
     ("Microsoft.ContainerRegistry", &["registries"]),
     ("Microsoft.Insights", &["components", "dataCollectionRules"]),

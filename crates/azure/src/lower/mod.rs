@@ -1,5 +1,6 @@
 //! JSON documents → the typed model. Total: what cannot be read becomes a [`Finding`].
 
+mod compute;
 mod dns_resolver;
 mod vpn;
 
@@ -11,8 +12,8 @@ use crate::{
     DnsName, Finding, Json, Kind, ResourceId,
     model::{
         AgentPool, ConnectionStatus, HostsEntry, IpConfiguration, LabClient, ManagedCluster, Model, NetworkInterface,
-        Peering, PrivateDnsZone, PrivateDnsZoneMode, PrivateEndpoint, RecordData, RecordSet, ResolutionPolicy,
-        RoleAssignment, Soa, Subnet, UserAssignedIdentity, VirtualNetwork, VirtualNetworkLink,
+        Peering, PrivateDnsZone, PrivateDnsZoneMode, PrivateEndpoint, PublicIpAddress, RecordData, RecordSet,
+        ResolutionPolicy, RoleAssignment, Soa, Subnet, UserAssignedIdentity, VirtualNetwork, VirtualNetworkLink,
     },
 };
 
@@ -30,6 +31,10 @@ pub fn lower(id: &ResourceId, document: &Value, hidden: &Value) -> (Model, Vec<F
         Kind::Subnet => Some(Model::Subnet(subnet(properties))),
         Kind::Peering => peering(properties).map(Model::Peering),
         Kind::NetworkInterface => Some(Model::NetworkInterface(network_interface(properties))),
+        Kind::PublicIpAddress => {
+            Some(Model::PublicIpAddress(PublicIpAddress { address: properties.get("ipAddress").parsed() }))
+        }
+        Kind::VirtualMachine => Some(Model::VirtualMachine(compute::virtual_machine(properties, Json::new(hidden)))),
         Kind::PrivateEndpoint => Some(Model::PrivateEndpoint(private_endpoint(properties))),
         Kind::PrivateDnsZone => id.name().parse().ok().map(|name| Model::PrivateDnsZone(PrivateDnsZone { name })),
         Kind::VirtualNetworkLink => link(properties).map(Model::VirtualNetworkLink),
@@ -97,7 +102,14 @@ fn network_interface(properties: Json<'_>) -> NetworkInterface {
             let properties = configuration.get("properties");
             let primary = properties.get("primary").flag().unwrap_or(false);
             let subnet = properties.get("subnet").id()?;
-            Some((primary, IpConfiguration { subnet, address: properties.get("privateIPAddress").parsed() }))
+            Some((
+                primary,
+                IpConfiguration {
+                    subnet,
+                    address: properties.get("privateIPAddress").parsed(),
+                    public_address: properties.get("publicIPAddress").id(),
+                },
+            ))
         })
         .collect();
     configurations.sort_by_key(|(primary, _)| !primary);
@@ -105,6 +117,8 @@ fn network_interface(properties: Json<'_>) -> NetworkInterface {
         ip_configurations: configurations.into_iter().map(|(_, configuration)| configuration).collect(),
         dns_servers: properties.at("dnsSettings.dnsServers").list(),
         private_endpoint: properties.get("privateEndpoint").id(),
+        network_security_group: properties.get("networkSecurityGroup").id(),
+        ip_forwarding: properties.get("enableIPForwarding").flag().unwrap_or(false),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What noren understands of a resource: one plain struct for each kind, public fields, no JSON.
 
+mod compute;
 mod dns_resolver;
 mod vpn;
 
@@ -7,6 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv4Net;
 
+pub use compute::VirtualMachine;
 pub use dns_resolver::{
     DnsResolver, ForwardingRule, ForwardingRuleset, InboundEndpoint, OutboundEndpoint, RulesetLink,
 };
@@ -27,6 +29,10 @@ pub enum Model {
     Peering(Peering),
     /// A network interface.
     NetworkInterface(NetworkInterface),
+    /// A public IP address.
+    PublicIpAddress(PublicIpAddress),
+    /// A virtual machine.
+    VirtualMachine(VirtualMachine),
     /// A private endpoint.
     PrivateEndpoint(PrivateEndpoint),
     /// A private DNS zone.
@@ -109,6 +115,8 @@ pub struct IpConfiguration {
     pub subnet: ResourceId,
     /// `privateIPAddress`, once allocated.
     pub address: Option<Ipv4Addr>,
+    /// `publicIPAddress.id`: the Internet sees it by that address.
+    pub public_address: Option<ResourceId>,
 }
 
 /// `Microsoft.Network/networkInterfaces`.
@@ -120,6 +128,17 @@ pub struct NetworkInterface {
     pub dns_servers: Vec<Ipv4Addr>,
     /// The private endpoint this interface belongs to; such an interface is no vantage.
     pub private_endpoint: Option<ResourceId>,
+    /// `networkSecurityGroup.id`.
+    pub network_security_group: Option<ResourceId>,
+    /// `enableIPForwarding`: it may send and take what is not from or for its own address.
+    pub ip_forwarding: bool,
+}
+
+/// `Microsoft.Network/publicIPAddresses`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PublicIpAddress {
+    /// `ipAddress`, once allocated.
+    pub address: Option<Ipv4Addr>,
 }
 
 /// `privateLinkServiceConnectionState.status`.

@@ -4,6 +4,7 @@ pub mod gateways;
 pub mod network_interfaces;
 pub mod peerings;
 pub mod private_endpoints;
+pub mod public_ip_addresses;
 pub mod subnets;
 pub mod virtual_networks;
 

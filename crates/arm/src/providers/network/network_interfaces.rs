@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use azure::{ArmError, Json, Resource, ResourceId, addressing};
+use azure::{ArmError, Estate, Json, Kind, Resource, ResourceId, addressing};
 use serde_json::{Value, json};
 
-use super::{invalid_reference, resource_guid, stamp};
+use super::{invalid_reference, public_ip_addresses, resource_guid, stamp};
 use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
 
 /// The provider of network interfaces.
@@ -33,6 +33,12 @@ impl Provider for NetworkInterfaces {
             place(request, &id, before.as_ref(), (index, configuration), &mut given)?;
         }
         draft.set("ipConfigurations", Value::Array(configurations));
+        // Derived from who uses it.
+        draft.properties().remove("virtualMachine");
+        let group = Json::new(&draft.document).at("properties.networkSecurityGroup").id();
+        if let Some(group) = group.filter(|group| !request.estate.contains(group)) {
+            return Err(invalid_reference(group.as_str(), id.as_str()));
+        }
         for (name, value) in [
             ("dnsSettings", json!({"dnsServers": [], "appliedDnsServers": []})),
             ("enableAcceleratedNetworking", json!(false)),
@@ -53,11 +59,18 @@ impl Provider for NetworkInterfaces {
         if let Some(endpoint) = private_endpoint(existing) {
             return Err(owned(request.id, &endpoint));
         }
+        if let Some(machine) = machine(request.estate, existing.id()) {
+            return Err(in_use(existing.id(), machine));
+        }
         Ok(Effect::new(delete_tree(request.estate, existing.id()), Reply::Done).taking(3))
     }
 
-    fn renders_verbatim(&self) -> bool {
-        true
+    fn render(&self, estate: &Estate, resource: &Resource) -> Value {
+        let mut document = resource.document().value();
+        if let Some(machine) = machine(estate, resource.id()) {
+            document["properties"]["virtualMachine"] = json!({"id": machine});
+        }
+        document
     }
 }
 
@@ -82,6 +95,9 @@ fn place(
         return Err(invalid_reference(subnet.as_str(), nic.as_str()));
     };
     let prefix = model.prefixes.first().copied().ok_or_else(|| invalid_reference(subnet.as_str(), nic.as_str()))?;
+    if let Some(public) = properties.get("publicIPAddress").id() {
+        check_public_address(request.estate, &public, nic, &format!("{nic}/ipConfigurations/{name}"))?;
+    }
     let held = request.estate.network_interface(nic);
     let own: BTreeSet<Ipv4Addr> = held
         .into_iter()
@@ -146,6 +162,42 @@ pub(crate) fn subnet_full(subnet: &ResourceId) -> ArmError {
     ArmError::bad_request(
         "SubnetIsFull",
         format!("Subnet {} with address prefix does not have enough capacity for 1 IP addresses.", subnet.name()),
+    )
+}
+
+/// The public IP address is there and nobody else's.
+fn check_public_address(
+    estate: &Estate,
+    address: &ResourceId,
+    nic: &ResourceId,
+    configuration: &str,
+) -> Result<(), ArmError> {
+    if !estate.contains(address) {
+        return Err(invalid_reference(address.as_str(), nic.as_str()));
+    }
+    match public_ip_addresses::user(estate, address) {
+        Some(user) if !user.eq_ignore_ascii_case(configuration) => Err(ArmError::bad_request(
+            "PublicIPAddressInUse",
+            format!(
+                "Resource {configuration} is referencing public IP address {address} that is already allocated to resource {user}."
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The virtual machine that an interface is attached to.
+pub(crate) fn machine<'a>(estate: &'a Estate, nic: &ResourceId) -> Option<&'a ResourceId> {
+    estate.referrers(nic).find(|referrer| referrer.kind() == Kind::VirtualMachine).map(|machine| machine.id())
+}
+
+/// The refusal to delete an attached interface, or to attach it once more.
+pub(crate) fn in_use(nic: &ResourceId, machine: &ResourceId) -> ArmError {
+    ArmError::bad_request(
+        "NicInUse",
+        format!(
+            "Network Interface {nic} is used by existing resource {machine}. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic."
+        ),
     )
 }
 

@@ -1,0 +1,83 @@
+//! Public IP addresses: each has one address of the lab's public side as long as it lives.
+
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
+use azure::{ArmError, Estate, Json, Kind, Resource, ResourceId, model::Model};
+use ipnet::Ipv4Net;
+use serde_json::{Value, json};
+
+use super::{resource_guid, stamp};
+use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
+
+/// The lab's public side: the half of RFC 2544's range that API servers do not use.
+const POOL: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 19, 0, 0), 16);
+
+/// The provider of public IP addresses.
+pub struct PublicIpAddresses;
+
+impl Provider for PublicIpAddresses {
+    fn put(&self, request: &mut Request<'_>, existing: Option<&Resource>) -> Result<Effect, ArmError> {
+        let mut draft = Draft::new(request, existing);
+        // Derived from who uses it.
+        draft.properties().remove("ipConfiguration");
+        let before = existing.map(|resource| resource.document().value());
+        let held = existing.and_then(|resource| request.estate.public_ip_address(resource.id())?.address);
+        let address = match held {
+            Some(address) => address,
+            None => free_address(request.estate).ok_or_else(no_address_left)?,
+        };
+        draft.set("ipAddress", json!(address));
+        draft.default("publicIPAllocationMethod", json!("Static"));
+        draft.default("publicIPAddressVersion", json!("IPv4"));
+        draft.default("idleTimeoutInMinutes", json!(4));
+        draft.default("ipTags", json!([]));
+        resource_guid(&mut draft, request, before.as_ref());
+        stamp(&mut draft, request);
+        Ok(draft.finish(request, existing).taking(3))
+    }
+
+    fn delete(&self, request: &mut Request<'_>, existing: &Resource) -> Result<Effect, ArmError> {
+        let id = existing.id();
+        if let Some(user) = user(request.estate, id) {
+            return Err(ArmError::bad_request(
+                "PublicIPAddressCannotBeDeleted",
+                format!("Public IP address {id} can not be deleted since it is still allocated to resource {user}."),
+            ));
+        }
+        Ok(Effect::new(delete_tree(request.estate, id), Reply::Done).taking(3))
+    }
+
+    fn render(&self, estate: &Estate, resource: &Resource) -> Value {
+        let mut document = resource.document().value();
+        if let Some(user) = user(estate, resource.id()) {
+            document["properties"]["ipConfiguration"] = json!({"id": user});
+        }
+        document
+    }
+}
+
+/// The IP configuration, of an interface or a gateway, that has this address.
+pub(super) fn user(estate: &Estate, address: &ResourceId) -> Option<String> {
+    estate.referrers(address).find_map(|referrer| {
+        let document = referrer.document().value();
+        let configurations = Json::new(&document).at("properties.ipConfigurations");
+        let mut users = configurations
+            .items()
+            .filter(|configuration| configuration.at("properties.publicIPAddress").id().as_ref() == Some(address));
+        users.find_map(|configuration| configuration.get("id").text().map(str::to_owned))
+    })
+}
+
+fn free_address(estate: &Estate) -> Option<Ipv4Addr> {
+    let address = |resource: &Resource| match resource.model() {
+        Model::PublicIpAddress(public) => public.address,
+        _ => None,
+    };
+    let taken: BTreeSet<Ipv4Addr> =
+        estate.of_kind(Kind::PublicIpAddress).filter_map(|resource| address(resource)).collect();
+    POOL.hosts().find(|address| !taken.contains(address))
+}
+
+fn no_address_left() -> ArmError {
+    ArmError::bad_request("PublicIPAddressPoolExhausted", format!("No address of {POOL} is left in this lab."))
+}
