@@ -7,6 +7,7 @@
 mod answer;
 mod compile;
 mod network;
+pub mod plan;
 mod reach;
 mod trace;
 mod vantage;
