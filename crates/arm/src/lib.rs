@@ -23,6 +23,7 @@ pub mod provider;
 pub mod providers;
 mod read;
 mod scene;
+mod stage;
 mod target;
 mod wire;
 mod write;

@@ -15,7 +15,7 @@ use std::{
 use arc_swap::ArcSwap;
 use azure::{ArmError, Change, Estate, ResourceId};
 use bytes::Bytes;
-use http::{Request, header::AUTHORIZATION, request::Parts};
+use http::{Method, Request, StatusCode, header::AUTHORIZATION, request::Parts};
 use pki::{PkiError, Redacted};
 use store::{Outcome, Store, StoreError};
 use tokio::sync::Notify;
@@ -29,6 +29,7 @@ use crate::{
     journal::{self, Loaded},
     operations::{Act, Operation, Operations},
     provider::{Entropy, Lab, Work},
+    providers::compute::images,
     read,
     scene::Scene,
     target::Target,
@@ -271,6 +272,9 @@ impl Plane {
         let now = self.clock.now();
         if let Some(response) = self.entra.route(parts, body, &self.estate.load(), now) {
             return Step::Answered(response);
+        }
+        if parts.uri.path() == images::ALIASES_PATH && parts.method == Method::GET {
+            return Step::Answered(wire::json(StatusCode::OK, &images::aliases()));
         }
         let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         if let Err(refused) = self.entra.authenticate(authorization, now) {

@@ -72,6 +72,8 @@ pub enum Reply {
     Ok(Value),
     /// Done, nothing to show: 204, or 202 with an operation where the client wants one.
     Done,
+    /// 202 with an operation, even if it is over by then: for clients that take no 204.
+    Accepted,
 }
 
 /// Work that a provider wants done outside the estate.
@@ -167,6 +169,11 @@ pub trait Provider: Sync {
     fn render(&self, estate: &Estate, resource: &Resource) -> Value {
         let _ = estate;
         resource.document().value()
+    }
+
+    /// The resource as `GET` with a query shows it (`$expand`).
+    fn show(&self, request: &mut Request<'_>, resource: &Resource) -> Value {
+        self.render(request.estate, resource)
     }
 
     /// Whether [`Provider::render`] is the document itself, so that its text can be sent as it is.

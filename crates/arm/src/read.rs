@@ -61,7 +61,11 @@ fn read(scene: &Scene<'_>, call: Call) -> Result<Response, ArmError> {
         Target::Operation(poll) => status(scene, poll),
         Target::OperationResult(poll) => result(scene, poll),
         Target::Resource(id) => match scene.estate.get(id) {
-            Some(resource) => Ok(wire::text(StatusCode::OK, rendered(scene.estate, resource))),
+            Some(resource) if call.query.is_empty() => Ok(wire::text(StatusCode::OK, rendered(scene.estate, resource))),
+            Some(resource) => {
+                let mut request = scene.request(resource.id(), call.query, call.body, &mut entropy);
+                ok(providers::of(resource.kind()).show(&mut request, resource))
+            }
             None => absent(scene, id, call.query),
         },
         Target::Tail { .. } => tail(scene, call),
@@ -142,6 +146,9 @@ fn tail(scene: &Scene<'_>, call: Call) -> Result<Response, ArmError> {
         return Err(providers::of(Kind::of(&scope)).not_found(&scope));
     }
     let mut request = scene.request(&scope, call.query, call.body, &mut entropy);
+    if let Some(offered) = providers::offered(&request, &resource_type)? {
+        return Ok(wire::json(StatusCode::OK, &json!({"value": offered})));
+    }
     let listing = providers::of(kind).list(&mut request)?;
     let estate = scene.estate;
     let right_type = |resource: &&Arc<Resource>| {

@@ -209,7 +209,7 @@ fn post(scene: &Scene<'_>, id: &ResourceId, word: Option<&str>, inputs: Inputs<'
 /// The decision for an effect that writes `id` or only reads: with an operation if it takes time.
 fn written(scene: &Scene<'_>, id: &ResourceId, mut effect: Effect, meanwhile: &str, entropy: &mut Entropy) -> Decision {
     let slow = takes_time(scene, &effect) && !matches!(effect.reply, Reply::Ok(_));
-    let operation = slow.then(|| {
+    let mut operation = slow.then(|| {
         let own = effect.changes.iter_mut().rev().find(|change| change.id() == id);
         if let Some(change) = own
             && let Change::Put(resource) = &*change
@@ -218,10 +218,14 @@ fn written(scene: &Scene<'_>, id: &ResourceId, mut effect: Effect, meanwhile: &s
         }
         begin(scene, id, &effect, Act::Write, entropy)
     });
+    if effect.reply == Reply::Accepted && !slow {
+        operation = Some(begin(scene, id, &effect, Act::Write, entropy).succeeded(scene.now));
+    }
     let answer = match effect.reply {
         Reply::Created => Answer::Resource(StatusCode::CREATED, id.clone()),
         Reply::Updated => Answer::Resource(StatusCode::OK, id.clone()),
         Reply::Ok(value) => Answer::Ready(wire::json(StatusCode::OK, &value)),
+        Reply::Accepted => Answer::Ready(wire::empty(StatusCode::ACCEPTED)),
         Reply::Done if slow => Answer::Ready(wire::empty(StatusCode::ACCEPTED)),
         Reply::Done => Answer::Ready(wire::empty(StatusCode::NO_CONTENT)),
     };

@@ -47,6 +47,8 @@ kinds! {
     NetworkInterface = "Microsoft.Network/networkInterfaces",
     /// A virtual machine.
     VirtualMachine = "Microsoft.Compute/virtualMachines",
+    /// A managed disk.
+    Disk = "Microsoft.Compute/disks",
     /// A private endpoint.
     PrivateEndpoint = "Microsoft.Network/privateEndpoints",
     /// The DNS zone group of a private endpoint.

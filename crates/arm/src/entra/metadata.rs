@@ -14,7 +14,7 @@ use super::{
     form::Form,
     reply::{arm_error_reply, json_reply},
 };
-use crate::provider::Lab;
+use crate::{provider::Lab, providers::compute::images};
 
 /// What the lab's cloud is called, unless the user registers it under another name.
 pub const CLOUD_NAME: &str = "Noren";
@@ -63,7 +63,7 @@ fn cloud(base: &str) -> Value {
         "media": base,
         "sqlManagement": base,
         "activeDirectoryDataLake": base,
-        "vmImageAliasDoc": format!("{base}/aliases.json"),
+        "vmImageAliasDoc": format!("{base}{}", images::ALIASES_PATH),
         "suffixes": {
             "storage": "storage.noren.test",
             "keyVaultDns": "vault.noren.test",

@@ -107,7 +107,7 @@ fn check_name(name: &str) -> Result<(), ArmError> {
 /// The order in which a group's resources go: what uses others before what is used.
 fn deletion_rank(kind: Kind) -> u8 {
     match kind {
-        Kind::ManagedCluster | Kind::Connection | Kind::ForwardingRuleset => 0,
+        Kind::ManagedCluster | Kind::VirtualMachine | Kind::Connection | Kind::ForwardingRuleset => 0,
         Kind::VirtualNetworkGateway | Kind::DnsResolver | Kind::PrivateEndpoint | Kind::Other => 1,
         Kind::NetworkInterface => 2,
         Kind::PrivateDnsZone => 3,

@@ -1,6 +1,7 @@
 //! Which provider answers for which kind of resource, and for what lies at a location.
 
 pub mod authorization;
+pub mod compute;
 pub mod container_service;
 pub mod deployments;
 pub mod filter;
@@ -36,6 +37,8 @@ pub fn of(kind: Kind) -> &'static dyn Provider {
         Kind::VirtualNetwork => &network::virtual_networks::VirtualNetworks,
         Kind::Subnet => &network::subnets::Subnets,
         Kind::Peering => &network::peerings::Peerings,
+        Kind::VirtualMachine => &compute::virtual_machines::VirtualMachines,
+        Kind::Disk => &compute::disks::Disks,
         Kind::NetworkInterface => &network::network_interfaces::NetworkInterfaces,
         Kind::PrivateEndpoint => &network::private_endpoints::PrivateEndpoints,
         Kind::VirtualNetworkGateway => &network::gateways::VirtualNetworkGateways,
@@ -66,9 +69,30 @@ pub struct Regional<'a> {
 /// `GET` (and `POST`, for checks that change nothing) of a [`Regional`] view. `None` when no
 /// provider has it; `request.id` is the subscription.
 pub fn regional(request: &mut Request<'_>, regional: &Regional<'_>) -> Option<Result<Value, ArmError>> {
-    let _ = request;
     match (regional.namespace, regional.view) {
         ("microsoft.containerservice", "kubernetesversions") => Some(Ok(container_service::kubernetes_versions())),
+        ("microsoft.compute", "vmsizes") => Some(Ok(compute::sizes::list())),
+        ("microsoft.compute", view) => {
+            let rest = view.strip_prefix("publishers")?;
+            compute::images::view(request.id.name(), regional.location, rest).map(Ok)
+        }
         _ => None,
     }
+}
+
+/// What a provider offers of a type of which nobody makes resources
+/// (`/subscriptions/S/providers/Microsoft.Compute/skus`); `None` for any other type.
+///
+/// # Errors
+/// 400 for a `$filter` that makes no sense.
+pub fn offered(request: &Request<'_>, resource_type: &str) -> Result<Option<Vec<Value>>, ArmError> {
+    if !resource_type.eq_ignore_ascii_case("Microsoft.Compute/skus") {
+        return Ok(None);
+    }
+    let filter = request.query("$filter").filter(|text| !text.is_empty()).map(filter::Filter::parse).transpose()?;
+    let wanted = filter.as_ref().and_then(|filter| filter.value_of("location"));
+    let regions = locations::REGIONS.iter().map(|region| region.name);
+    let locations: Vec<&str> =
+        regions.filter(|name| wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))).collect();
+    Ok(Some(compute::sizes::skus(&locations)))
 }

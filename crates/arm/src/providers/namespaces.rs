@@ -33,7 +33,10 @@ const FURTHER: &[(&str, &[&str])] = &[
             "locations/operations",
         ],
     ),
-    ("Microsoft.Compute", &["virtualMachineScaleSets", "disks", "locations"]),
+    (
+        "Microsoft.Compute",
+        &["virtualMachineScaleSets", "virtualMachines/extensions", "locations", "locations/publishers"],
+    ),
     ("Microsoft.ContainerService", &["locations", "locations/kubernetesVersions", "locations/operations"]),
     ("Microsoft.ContainerRegistry", &["registries"]),
     ("Microsoft.Insights", &["components", "dataCollectionRules"]),

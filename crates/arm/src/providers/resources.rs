@@ -64,6 +64,8 @@ fn placement(id: &ResourceId) -> Placement {
     match Kind::of(id) {
         Kind::VirtualNetwork
         | Kind::NetworkInterface
+        | Kind::VirtualMachine
+        | Kind::Disk
         | Kind::PrivateEndpoint
         | Kind::NetworkSecurityGroup
         | Kind::RouteTable

@@ -1,5 +1,6 @@
 //! The whole crate but its sockets, on a store in memory: the lab that stories are told in.
 
+mod compute;
 mod operations;
 mod reference;
 mod stories;

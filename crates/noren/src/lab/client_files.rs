@@ -47,6 +47,7 @@ fn bundle(authority_pem: &str) -> String {
 fn clouds(running: &Running) -> String {
     let url = &running.url;
     let subscription = &running.sign_in.subscription;
+    let aliases = arm::providers::compute::images::ALIASES_PATH;
     format!(
         "[{CLOUD}]\n\
          endpoint_resource_manager = {url}\n\
@@ -55,6 +56,7 @@ fn clouds(running: &Running) -> String {
          endpoint_active_directory_resource_id = {url}/\n\
          endpoint_active_directory_graph_resource_id = {url}/graph/\n\
          endpoint_microsoft_graph_resource_id = {url}/graph/\n\
+         endpoint_vm_image_alias_doc = {url}{aliases}\n\
          subscription = {subscription}\n"
     )
 }

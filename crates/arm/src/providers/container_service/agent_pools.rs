@@ -4,8 +4,11 @@
 use azure::{ArmError, Resource};
 use serde_json::{Value, json};
 
-use super::{cluster::Cluster, refusal, stage::Stage, versions};
-use crate::provider::{Effect, Provider, Reply, Request, unknown_action};
+use super::{cluster::Cluster, refusal, versions};
+use crate::{
+    provider::{Effect, Provider, Reply, Request, unknown_action},
+    stage::Stage,
+};
 
 /// Seconds AKS takes for a pool, for `--pace azure`.
 const TAKES_S: u64 = 120;

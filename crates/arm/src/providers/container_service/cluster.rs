@@ -15,11 +15,13 @@ use super::{
     pool::{self, Pool, PoolContext},
     private_access as private, profile, refusal,
     site::Site,
-    stage::Stage,
     state::ClusterState,
     versions::{Choice, Version},
 };
-use crate::provider::{Draft, Entropy, Request};
+use crate::{
+    provider::{Draft, Entropy, Request},
+    stage::Stage,
+};
 
 /// A managed cluster, before it is written.
 pub(super) struct Cluster {

@@ -4,10 +4,11 @@
 use azure::{ArmError, Estate, Json, Kind, Resource, ResourceId, model::Model};
 use serde_json::{Value, json};
 
-use super::{fields, fields::Fields, refusal, site::Site, stage::Stage};
+use super::{fields, fields::Fields, refusal, site::Site};
 use crate::{
     provider::{Entropy, Lab},
     providers::identity::identity_document,
+    stage::Stage,
 };
 
 /// Ids of built-in role definitions, the same in every tenant.

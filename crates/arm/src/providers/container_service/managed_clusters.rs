@@ -10,10 +10,12 @@ use super::{
     kubeconfig::Audience,
     refusal,
     site::Site,
-    stage::Stage,
     versions::{self, Version},
 };
-use crate::provider::{Effect, Provider, Reply, Request, Work, unknown_action};
+use crate::{
+    provider::{Effect, Provider, Reply, Request, Work, unknown_action},
+    stage::Stage,
+};
 
 /// Seconds AKS takes, for `--pace azure`.
 mod seconds {

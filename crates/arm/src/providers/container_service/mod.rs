@@ -21,7 +21,6 @@ mod private_access;
 mod profile;
 mod refusal;
 mod site;
-mod stage;
 mod state;
 mod versions;
 

@@ -15,10 +15,9 @@ use super::{
     pool::Pool,
     profile, refusal,
     site::Site,
-    stage::Stage,
     state::PoolState,
 };
-use crate::provider::Entropy;
+use crate::{provider::Entropy, stage::Stage};
 
 /// Subnets that belong to one service by their name.
 const RESERVED_SUBNETS: &[&str] = &[

@@ -9,8 +9,8 @@ use std::net::Ipv4Addr;
 use azure::{ArmError, Estate, Kind, Resource, ResourceId, addressing, aks, model::Model};
 use serde_json::{Value, json};
 
-use super::{documents, fields, identity::ControlPlane, naming::Labels, placement, refusal, site::Site, stage::Stage};
-use crate::provider::Entropy;
+use super::{documents, fields, identity::ControlPlane, naming::Labels, placement, refusal, site::Site};
+use crate::{provider::Entropy, stage::Stage};
 
 /// Refuses an own zone that cannot serve the cluster: its name, its existence, the rights on it.
 /// AKS looks before every write, so that a cluster does not end up half made.

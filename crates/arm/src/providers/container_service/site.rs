@@ -3,7 +3,8 @@
 use azure::{ArmError, Kind, Resource, ResourceId, aks};
 use serde_json::json;
 
-use super::{refusal, stage::Stage};
+use super::refusal;
+use crate::stage::Stage;
 
 /// Longest name of a node resource group, in characters.
 const NAME_LEN_MAX: usize = 80;

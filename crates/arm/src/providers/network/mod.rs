@@ -27,7 +27,7 @@ pub(super) fn resource_guid(draft: &mut Draft, request: &mut Request<'_>, before
 }
 
 /// A reference to what does not exist.
-pub(super) fn invalid_reference(reference: &str, by: &str) -> ArmError {
+pub(crate) fn invalid_reference(reference: &str, by: &str) -> ArmError {
     ArmError::bad_request(
         "InvalidResourceReference",
         format!(

@@ -6,36 +6,36 @@ use std::sync::Arc;
 use azure::{Change, Estate, Resource, ResourceId};
 
 /// The estate a request started from, with the changes it wants so far.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     estate: Estate,
     changes: Vec<Change>,
 }
 
 impl Stage {
     /// No change yet. Cheap: estates share their structure.
-    pub(super) fn new(estate: &Estate) -> Self {
+    pub(crate) fn new(estate: &Estate) -> Self {
         Self { estate: estate.clone(), changes: Vec::new() }
     }
 
     /// The estate with the changes so far.
-    pub(super) fn estate(&self) -> &Estate {
+    pub(crate) fn estate(&self) -> &Estate {
         &self.estate
     }
 
     /// Creates or replaces a resource.
-    pub(super) fn put(&mut self, resource: Resource) {
+    pub(crate) fn put(&mut self, resource: Resource) {
         self.change(Change::Put(Arc::new(resource)));
     }
 
     /// Removes a resource and everything below it, children first.
-    pub(super) fn delete_tree(&mut self, id: &ResourceId) {
+    pub(crate) fn delete_tree(&mut self, id: &ResourceId) {
         for change in crate::provider::delete_tree(&self.estate, id) {
             self.change(change);
         }
     }
 
     /// Makes any change.
-    pub(super) fn change(&mut self, change: Change) {
+    pub(crate) fn change(&mut self, change: Change) {
         let absent = matches!(&change, Change::Delete(id) if !self.estate.contains(id));
         if !absent {
             self.estate = self.estate.apply(self.estate.revision(), [&change]);
@@ -44,7 +44,7 @@ impl Stage {
     }
 
     /// The changes in order; of several changes of one resource only the last.
-    pub(super) fn into_changes(self) -> Vec<Change> {
+    pub(crate) fn into_changes(self) -> Vec<Change> {
         let mut seen = std::collections::BTreeSet::new();
         let mut changes: Vec<Change> =
             self.changes.into_iter().rev().filter(|change| seen.insert(change.id().clone())).collect();
