@@ -9,7 +9,8 @@ use ipnet::Ipv4Net;
 
 use super::types::LinkName;
 
-/// A network security group's direction in a router: `7out`, `7in`.
+/// A network security group's rules of one direction, as one subnet sees them (service tags depend
+/// on the subnet): unique in a filter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupId(pub String);
 
@@ -37,6 +38,8 @@ pub enum Protocol {
     Tcp,
     Udp,
     Icmp,
+    Esp,
+    Ah,
 }
 
 /// A set of addresses.
@@ -133,14 +136,11 @@ pub struct PeerFilter {
     pub steers: bool,
 }
 
-/// The backbone's filter: who may reach which API server, and that packets only move between its
-/// links when they are for public addresses.
+/// The backbone's filter: who may reach which API server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BackboneFilter {
     /// API servers that only these sources reach; all others are open to everybody who gets there.
     pub authorized: BTreeMap<Ipv4Addr, Vec<Ipv4Net>>,
-    /// Sources that may come by a link.
-    pub sources: BTreeMap<LinkName, Vec<Ipv4Addr>>,
 }
 
 /// A gateway's filter: between its network and its clients and sites.
