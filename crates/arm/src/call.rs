@@ -141,21 +141,25 @@ impl Preconditions {
         self.if_match.is_none() && self.if_none_match.is_none()
     }
 
-    /// Checks against the resource as a client would read it; `None` when it is not there.
+    /// Checks against the resource as a client would read it; `None` when it is not there. `called`
+    /// is what its service calls it where it words these refusals in its own way.
     ///
     /// # Errors
     /// 412 `PreconditionFailed`.
-    pub(crate) fn check(&self, current: Option<&Value>) -> Result<(), ArmError> {
+    pub(crate) fn check(&self, current: Option<&Value>, called: Option<&str>) -> Result<(), ArmError> {
         let etag = current.map(|document| etag(document).unwrap_or_default());
         let refused = |header: &str, condition: &str| {
             let current = etag.map_or_else(|| "the resource does not exist".to_owned(), |etag| format!("'{etag}'"));
-            Err(ArmError::new(
-                412,
-                "PreconditionFailed",
-                format!(
+            let message = match called {
+                Some(called) if condition == "*" && etag.is_some() => {
+                    format!("The {called} exists already and hence cannot be created again.")
+                }
+                Some(called) => format!("The {called} has been modified (etag mismatch)."),
+                None => format!(
                     "The condition '{condition}' in the {header} header was not satisfied. The current was {current}."
                 ),
-            ))
+            };
+            Err(ArmError::new(412, "PreconditionFailed", message))
         };
         if let Some(condition) = &self.if_none_match
             && etag.is_some_and(|etag| condition == "*" || is_one_of(etag, condition))
@@ -220,12 +224,12 @@ mod tests {
         let check = |name: &str, value: &str, current: Option<Value>| {
             let mut headers = HeaderMap::new();
             headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
-            Preconditions::of(&headers).check(current.as_ref()).is_ok()
+            Preconditions::of(&headers).check(current.as_ref(), None).is_ok()
         };
         let there = || Some(json!({"etag": "W/\"1\""}));
         assert!(check("if-none-match", "*", None) && !check("if-none-match", "*", there()));
         assert!(check("if-match", "\"1\"", there()) && check("if-match", "*", there()));
         assert!(!check("if-match", "\"2\"", there()) && !check("if-match", "*", None));
-        assert!(Preconditions::of(&HeaderMap::new()).check(None).is_ok());
+        assert!(Preconditions::of(&HeaderMap::new()).check(None, None).is_ok());
     }
 }

@@ -159,6 +159,18 @@ pub trait Provider: Sync {
         None
     }
 
+    /// Whether a stored resource is part of the collection that `request` asks for.
+    fn lists(&self, request: &Request<'_>, resource: &Resource) -> bool {
+        let _ = (request, resource);
+        true
+    }
+
+    /// What the service calls `id` when it refuses a precondition; `None` for ARM's general words.
+    fn called(&self, id: &ResourceId) -> Option<String> {
+        let _ = id;
+        None
+    }
+
     /// The refusal when `id` is not there.
     fn not_found(&self, id: &ResourceId) -> ArmError {
         not_found(id)

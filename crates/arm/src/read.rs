@@ -149,19 +149,22 @@ fn tail(scene: &Scene<'_>, call: Call) -> Result<Response, ArmError> {
     if let Some(offered) = providers::offered(&request, &resource_type)? {
         return Ok(wire::json(StatusCode::OK, &json!({"value": offered})));
     }
-    let listing = providers::of(kind).list(&mut request)?;
-    let estate = scene.estate;
-    let right_type = |resource: &&Arc<Resource>| {
+    let provider = providers::of(kind);
+    let listing = provider.list(&mut request)?;
+    let (estate, top) = (scene.estate, resources::top(&request)?);
+    let wanted = |resource: &&Arc<Resource>| {
         resource.kind() == kind
             && (kind != Kind::Other || wire_type(resource.id()).eq_ignore_ascii_case(&resource_type))
+            && provider.lists(&request, resource)
     };
     Ok(if kind != Kind::Other && Kind::of(&scope) == Kind::Subscription {
-        collection(estate, listing, estate.of_kind(kind).filter(|resource| resource.id().is_below(&scope)))
+        let all = estate.of_kind(kind).filter(|resource| resource.id().is_below(&scope));
+        collection(estate, listing, all.filter(wanted).take(top))
     } else if is_child {
-        let children = estate.below(&scope).filter(right_type);
-        collection(estate, listing, children.filter(|child| child.id().parent().as_ref() == Some(&scope)))
+        let children = estate.below(&scope).filter(wanted);
+        collection(estate, listing, children.filter(|child| child.id().parent().as_ref() == Some(&scope)).take(top))
     } else {
-        collection(estate, listing, estate.below(&scope).filter(right_type))
+        collection(estate, listing, estate.below(&scope).filter(wanted).take(top))
     })
 }
 

@@ -100,18 +100,24 @@ struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    fn check_preconditions(&self, scene: &Scene<'_>, existing: Option<&Resource>) -> Result<(), ArmError> {
+    fn check_preconditions(
+        &self,
+        scene: &Scene<'_>,
+        id: &ResourceId,
+        existing: Option<&Resource>,
+    ) -> Result<(), ArmError> {
         if self.preconditions.is_empty() {
             return Ok(());
         }
-        self.preconditions.check(existing.map(|resource| scene.render(resource)).as_ref())
+        let called = providers::of(Kind::of(id)).called(id);
+        self.preconditions.check(existing.map(|resource| scene.render(resource)).as_ref(), called.as_deref())
     }
 }
 
 fn put(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Decision, ArmError> {
     let existing = scene.estate.get(id).map(AsRef::as_ref);
     scene.check_put(id, &inputs.body, existing)?;
-    inputs.check_preconditions(scene, existing)?;
+    inputs.check_preconditions(scene, id, existing)?;
     let mut request = scene.request(id, inputs.query, inputs.body, &mut *inputs.entropy);
     let effect = providers::of(Kind::of(id)).put(&mut request, existing)?;
     let meanwhile = if existing.is_some() { "Updating" } else { "Creating" };
@@ -128,7 +134,7 @@ fn patch(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Decis
             "The request content was invalid and could not be deserialized: 'the body is not a JSON object'.",
         ));
     }
-    inputs.check_preconditions(scene, Some(existing))?;
+    inputs.check_preconditions(scene, id, Some(existing))?;
     let mut request = scene.request(id, inputs.query, inputs.body, &mut *inputs.entropy);
     let effect = providers::of(existing.kind()).patch(&mut request, existing)?;
     Ok(written(scene, id, effect, "Updating", inputs.entropy))
@@ -137,7 +143,7 @@ fn patch(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Decis
 fn delete(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Decision, ArmError> {
     let Some(existing) = scene.estate.get(id) else {
         scene.check_group(id)?;
-        inputs.check_preconditions(scene, None)?;
+        inputs.check_preconditions(scene, id, None)?;
         return match Kind::of(id) {
             kind @ Kind::ResourceGroup => Err(providers::of(kind).not_found(id)),
             _ => Ok(Decision::ready(wire::empty(StatusCode::NO_CONTENT))),
@@ -154,7 +160,7 @@ fn delete(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Deci
         });
     }
     scene.check_free(id)?;
-    inputs.check_preconditions(scene, Some(existing))?;
+    inputs.check_preconditions(scene, id, Some(existing))?;
     let mut request = scene.request(id, inputs.query, inputs.body, &mut *inputs.entropy);
     let effect = providers::of(existing.kind()).delete(&mut request, existing)?;
     if takes_time(scene, &effect) {

@@ -333,11 +333,13 @@ fn add_peering(estate: &Estate, network: &mut VirtualNetwork, id: &ResourceId, n
         Model::Peering(far) if far.remote == network.id => Some(far),
         _ => None,
     });
+    // A half routes to what it knew of the remote network when it was last synchronised.
+    let known = [&near.remote_address_space, &remote.address_space].into_iter().find(|space| !space.is_empty());
     network.peers.push(PeeredNetwork {
         peering: id.clone(),
         network: near.remote.clone(),
-        prefixes: remote.address_space.clone(),
-        connected: far.is_some(),
+        prefixes: known.cloned().unwrap_or_default(),
+        connected: !near.disconnected && far.is_some_and(|far| !far.disconnected),
         access: near.allow_virtual_network_access && far.is_some_and(|far| far.allow_virtual_network_access),
         transit: near.allow_gateway_transit && far.is_some_and(|far| far.use_remote_gateways),
         uses_remote_gateway: near.use_remote_gateways && far.is_some_and(|far| far.allow_gateway_transit),

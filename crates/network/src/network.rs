@@ -36,9 +36,9 @@ pub struct PeeredNetwork {
     pub peering: ResourceId,
     /// The network on the other side.
     pub network: ResourceId,
-    /// Its address space.
+    /// Its address space, as the half on this side knows it.
     pub prefixes: Vec<Ipv4Net>,
-    /// The other half exists.
+    /// The other half exists, and neither was cut off from one that is gone.
     pub connected: bool,
     /// Both halves allow virtual network access.
     pub access: bool,

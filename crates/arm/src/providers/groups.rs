@@ -57,7 +57,11 @@ impl Provider for ResourceGroups {
     }
 
     fn delete(&self, request: &mut Request<'_>, existing: &Resource) -> Result<Effect, ArmError> {
-        cascade(request, existing.id())
+        let estate = request.estate.clone();
+        let (changes, takes) = cascade(request, &estate, existing.id())?;
+        let mut effect = Effect::new(changes, Reply::Done);
+        effect.azure_takes = takes;
+        Ok(effect)
     }
 
     fn list(&self, request: &mut Request<'_>) -> Result<crate::provider::Listing, ArmError> {
@@ -109,7 +113,7 @@ fn deletion_rank(kind: Kind) -> u8 {
     match kind {
         Kind::ManagedCluster | Kind::VirtualMachine | Kind::Connection | Kind::ForwardingRuleset => 0,
         Kind::VirtualNetworkGateway | Kind::DnsResolver | Kind::PrivateEndpoint | Kind::Other => 1,
-        Kind::NetworkInterface => 2,
+        Kind::NetworkInterface | Kind::VirtualNetworkLink => 2,
         Kind::PrivateDnsZone => 3,
         Kind::VirtualNetwork => 4,
         _ => 5,
@@ -117,14 +121,22 @@ fn deletion_rank(kind: Kind) -> u8 {
 }
 
 /// Deletes everything in `group` by each resource's own rules, then the group. A resource that is
-/// refused is tried again after the others: what held it may have gone.
-fn cascade(request: &mut Request<'_>, group: &ResourceId) -> Result<Effect, ArmError> {
-    let mut estate: Estate = request.estate.clone();
+/// refused is tried again after the others: what held it may have gone. Gives the changes and how
+/// long Azure takes for them.
+///
+/// # Errors
+/// `ResourceGroupDeletionBlocked` with the refusals of what cannot go.
+pub(crate) fn cascade(
+    request: &mut Request<'_>,
+    estate: &Estate,
+    group: &ResourceId,
+) -> Result<(Vec<Change>, Duration), ArmError> {
+    let mut estate: Estate = estate.clone();
     let mut changes: Vec<Change> = Vec::new();
     let mut takes = Duration::ZERO;
     let mut left: Vec<ResourceId> = estate
         .below(group)
-        .filter(|resource| resource.id().parent().as_ref() == Some(group))
+        .filter(|one| one.kind() == Kind::VirtualNetworkLink || one.id().parent().as_ref() == Some(group))
         .map(|resource| resource.id().clone())
         .collect();
     left.sort_by_key(|id| deletion_rank(Kind::of(id)));
@@ -163,9 +175,7 @@ fn cascade(request: &mut Request<'_>, group: &ResourceId) -> Result<Effect, ArmE
         left = refusals.into_iter().map(|(id, _)| id).collect();
     }
     changes.extend(delete_tree(&estate, group));
-    let mut effect = Effect::new(changes, Reply::Done);
-    effect.azure_takes = takes;
-    Ok(effect)
+    Ok((changes, takes))
 }
 
 fn blocked(group: &ResourceId, refusals: Vec<(ResourceId, ArmError)>) -> ArmError {

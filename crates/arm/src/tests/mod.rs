@@ -1,7 +1,11 @@
 //! The whole crate but its sockets, on a store in memory: the lab that stories are told in.
 
+mod authorization;
 mod compute;
+mod identity;
+mod network;
 mod operations;
+mod private_dns;
 mod reference;
 mod stories;
 
@@ -137,6 +141,32 @@ impl Lab {
 
     async fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, Value::Null, &[]).await
+    }
+
+    /// The same lab with the group `rg`.
+    async fn with_group() -> Self {
+        let lab = Self::new(Pace::Instant).await;
+        lab.group("rg").await;
+        lab
+    }
+
+    /// Puts what must succeed and gives the reply's body.
+    async fn made(&self, path: &str, body: Value) -> Value {
+        let answer = self.put(path, body).await;
+        assert!(matches!(answer.status, 200 | 201), "{path}: {answer:?}");
+        answer.body
+    }
+
+    /// The resource id behind a path below the subscription.
+    fn full_id(&self, path: &str) -> String {
+        format!("/subscriptions/{}{path}", self.plane.lab().subscription)
+    }
+
+    /// A refusal in one line, with `S` for the subscription: `400 Code: message`.
+    fn words(&self, answer: &Answer) -> String {
+        let (status, code) = answer.code();
+        let message = answer.body["error"]["message"].as_str().unwrap_or_default();
+        format!("{status} {code}: {message}").replace(&self.plane.lab().subscription, "S")
     }
 
     async fn group(&self, name: &str) -> Answer {

@@ -91,6 +91,8 @@ fn peering(properties: Json<'_>) -> Option<Peering> {
         allow_forwarded_traffic: flag("allowForwardedTraffic", false),
         allow_gateway_transit: flag("allowGatewayTransit", false),
         use_remote_gateways: flag("useRemoteGateways", false),
+        disconnected: properties.get("peeringState").text().is_some_and(|s| s.eq_ignore_ascii_case("disconnected")),
+        remote_address_space: properties.at("remoteAddressSpace.addressPrefixes").prefixes(),
     })
 }
 

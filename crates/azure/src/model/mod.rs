@@ -106,6 +106,11 @@ pub struct Peering {
     pub allow_gateway_transit: bool,
     /// `useRemoteGateways` (default false): this network uses the remote network's gateway.
     pub use_remote_gateways: bool,
+    /// `peeringState` is `Disconnected`: the other half was there and is gone.
+    pub disconnected: bool,
+    /// `remoteAddressSpace.addressPrefixes`: what of the remote network was known when this half was
+    /// last synchronised; empty where nobody said.
+    pub remote_address_space: Vec<Ipv4Net>,
 }
 
 /// One IP configuration of a network interface.

@@ -35,6 +35,23 @@ fn half_a_peering_carries_nothing() {
 }
 
 #[test]
+fn a_half_that_is_disconnected_carries_nothing_even_when_its_counterpart_is_back() {
+    let cut_off = json!({"peeringState": "Disconnected"});
+    let sketch = hub_and_spokes().half_peering("hub", "right", cut_off).half_peering("right", "hub", json!({}));
+    let fault = end(&sketch, "vm-hub", "10.2.0.4");
+    assert!(matches!(fault, Disposition::PeeringBlocks { why: PeeringFault::OneSided, .. }), "{fault:?}");
+}
+
+#[test]
+fn a_half_routes_to_what_it_knew_of_the_other_network_when_it_was_last_synchronised() {
+    let known = |prefix: &str| json!({"remoteAddressSpace": {"addressPrefixes": [prefix]}});
+    let peered = |prefix: &str| hub_and_spokes().peering("right", "hub").half_peering("hub", "right", known(prefix));
+    assert!(end(&peered("10.2.0.0/24"), "vm-hub", "10.2.0.4").is_connected());
+    let unknown = end(&peered("10.2.8.0/24"), "vm-hub", "10.2.0.4");
+    assert_eq!(unknown, Disposition::NoRoute { to: "10.2.0.4".parse().unwrap() });
+}
+
+#[test]
 fn either_half_can_disallow_access() {
     let closed = json!({"allowVirtualNetworkAccess": false});
     let sketch = hub_and_spokes().half_peering("hub", "right", json!({})).half_peering("right", "hub", closed);

@@ -49,13 +49,16 @@ impl Provider for AgentPools {
     }
 
     fn action(&self, request: &mut Request<'_>, existing: &Resource, action: &str) -> Result<Effect, ArmError> {
-        // Images and nodes have no state of their own here: an upgrade of the image is done at once.
-        if action == "upgradenodeimageversion" {
-            let cluster = load(request)?;
-            let _ = existing;
-            return realise(cluster, Stage::new(request.estate), request, Reply::Done);
+        if action != "upgradenodeimageversion" {
+            return Err(unknown_action(request.id, action));
         }
-        Err(unknown_action(request.id, action))
+        let mut cluster = load(request)?;
+        super::managed_clusters::refuse_stopped(&cluster, "upgrade the node image of")?;
+        for pool in cluster.pools.iter_mut().filter(|pool| pool.id == *existing.id()) {
+            pool.renew_image(request.now);
+        }
+        // The client wants the pool back: a 204 is an error to it.
+        realise(cluster, Stage::new(request.estate), request, Reply::Updated)
     }
 
     fn view(&self, request: &mut Request<'_>, existing: &Resource, view: &str) -> Result<Value, ArmError> {
@@ -76,9 +79,9 @@ impl Provider for AgentPools {
             "type": "Microsoft.ContainerService/managedClusters/agentPools/upgradeProfiles",
             "properties": {
                 "kubernetesVersion": pool.version.current.to_string(),
-                "osType": "Linux",
+                "osType": pool.os_type(),
                 "upgrades": versions::upgrade_list(upgrades),
-                "latestNodeImageVersion": versions::LINUX_NODE_IMAGE,
+                "latestNodeImageVersion": pool.latest_image(request.now),
             },
         }))
     }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     provider::{Draft, Entropy, Request},
+    providers::groups,
     stage::Stage,
 };
 
@@ -161,7 +162,8 @@ impl Cluster {
         let at = self.pools.iter().position(|pool| pool.id.name() == name);
         let empty = Fields::new();
         let network = self.properties.get("networkProfile").and_then(Value::as_object).unwrap_or(&empty);
-        let context = PoolContext { cluster: &self.site.cluster, control_plane: &self.version, network };
+        let now = request.now;
+        let context = PoolContext { cluster: &self.site.cluster, control_plane: &self.version, network, now };
         let existing = at.and_then(|at| request.estate.get(&self.pools.get(at)?.id)).map(AsRef::as_ref);
         let wished = Pool::wish(&context, name, fields, existing, request.entropy)?;
         match at.and_then(|at| self.pools.get_mut(at)) {
@@ -234,10 +236,8 @@ impl Cluster {
             return Ok(());
         }
         if stage.estate().contains(&self.site.endpoint()) {
-            return {
-                self.point_record(stage, zone.as_ref(), entropy);
-                Ok(())
-            };
+            self.point_record(stage, zone.as_ref(), entropy);
+            return Ok(());
         }
         // A cluster that starts again may get another address: the search goes on behind the old one.
         let from = self.state.endpoint_address;
@@ -249,10 +249,7 @@ impl Cluster {
 
     fn point_record(&self, stage: &mut Stage, zone: Option<&ResourceId>, entropy: &mut Entropy) {
         if let (Some(zone), Some(address)) = (zone, self.state.endpoint_address) {
-            let labels = self.labels();
-            if !stage.estate().contains(&private::record_id(zone, &labels)) {
-                private::put_record(stage, zone, &labels, address, entropy);
-            }
+            private::put_record(stage, zone, &self.labels(), address, entropy);
         }
     }
 
@@ -327,15 +324,27 @@ impl Cluster {
         Ok(())
     }
 
-    /// Removes the cluster with everything that AKS made for it.
-    pub(super) fn remove(&self, stage: &mut Stage) {
+    /// Removes the cluster with everything that AKS made for it and with what else lies in its node
+    /// resource group, each by its own rules.
+    ///
+    /// # Errors
+    /// When something outside the node resource group stands on what would go.
+    pub(super) fn remove(&self, request: &mut Request<'_>, stage: &mut Stage) -> Result<(), ArmError> {
         if let Some(zone) = &self.state.zone {
             private::leave_zone(stage, &self.site, zone, self.state.link.as_ref(), &self.labels());
         }
         private::disconnect_others(stage, &self.site);
         private::remove_endpoint(stage, &self.site);
-        stage.delete_tree(&self.site.node_group);
         stage.delete_tree(&self.site.cluster);
+        if stage.estate().contains(&self.site.node_group) {
+            let gone = groups::cascade(request, stage.estate(), &self.site.node_group);
+            // AKS passes on why the first of the resources could not be deleted.
+            let (changes, _) = gone.map_err(|error| error.details.first().cloned().unwrap_or(error))?;
+            for change in changes {
+                stage.change(change);
+            }
+        }
+        Ok(())
     }
 
     /// The version in force.

@@ -8,6 +8,7 @@ use super::{
     cluster::Cluster,
     keys, kubeconfig,
     kubeconfig::Audience,
+    pool::Pool,
     refusal,
     site::Site,
     versions::{self, Version},
@@ -43,7 +44,7 @@ impl Provider for ManagedClusters {
 
     fn delete(&self, request: &mut Request<'_>, existing: &Resource) -> Result<Effect, ArmError> {
         let mut stage = Stage::new(request.estate);
-        Cluster::load(request, existing)?.remove(&mut stage);
+        Cluster::load(request, existing)?.remove(request, &mut stage)?;
         Ok(Effect::new(stage.into_changes(), Reply::Done).taking(seconds::DELETE))
     }
 
@@ -126,7 +127,8 @@ fn run_command(request: &mut Request<'_>, existing: &Resource) -> Result<Effect,
     Ok(Effect { work: Some(work), ..Effect::new(Vec::new(), Reply::Done) })
 }
 
-fn refuse_stopped(cluster: &Cluster, act: &str) -> Result<(), ArmError> {
+/// Refuses what only a running cluster does.
+pub(super) fn refuse_stopped(cluster: &Cluster, act: &str) -> Result<(), ArmError> {
     if cluster.is_running() {
         return Ok(());
     }
@@ -145,8 +147,7 @@ fn resolve_service(request: &Request<'_>, existing: &Resource) -> Value {
 fn upgrade_profile(request: &Request<'_>, existing: &Resource) -> Result<Value, ArmError> {
     let cluster = Cluster::load(request, existing)?;
     let current = cluster.current_version();
-    let pools: Vec<Value> =
-        cluster.pools.iter().map(|pool| pool_upgrades(pool.id.name(), pool.version.current, current)).collect();
+    let pools: Vec<Value> = cluster.pools.iter().map(|pool| pool_upgrades(pool, current)).collect();
     Ok(json!({
         "id": format!("{}/upgradeprofiles/default", existing.id()),
         "name": "default",
@@ -162,12 +163,13 @@ fn upgrade_profile(request: &Request<'_>, existing: &Resource) -> Result<Value, 
     }))
 }
 
-fn pool_upgrades(name: &str, pool: Version, control_plane: Version) -> Value {
+fn pool_upgrades(pool: &Pool, control_plane: Version) -> Value {
+    let current = pool.version.current;
     json!({
-        "name": name,
-        "kubernetesVersion": pool.to_string(),
-        "osType": "Linux",
-        "upgrades": versions::upgrade_list(pool.upgrades().filter(|next| *next <= control_plane)),
+        "name": pool.id.name(),
+        "kubernetesVersion": current.to_string(),
+        "osType": pool.os_type(),
+        "upgrades": versions::upgrade_list(current.upgrades().filter(|next| *next <= control_plane)),
     })
 }
 

@@ -9,7 +9,7 @@ use super::{
     fields::{self, Fields},
     naming, refusal,
     state::PoolState,
-    versions::{Choice, LINUX_NODE_IMAGE, Version, WINDOWS_NODE_IMAGE},
+    versions::{Choice, Version},
 };
 use crate::provider::Entropy;
 
@@ -83,6 +83,8 @@ pub(super) struct PoolContext<'a> {
     pub(super) control_plane: &'a Choice,
     /// The cluster's `networkProfile`.
     pub(super) network: &'a Fields,
+    /// When the pool is written: which node image is the newest then.
+    pub(super) now: jiff::Timestamp,
 }
 
 impl PoolContext<'_> {
@@ -147,9 +149,13 @@ impl Pool {
             }
         };
         let id = existing.map_or_else(|| context.cluster.child("agentPools", name), |pool| pool.id().clone());
+        let before_version = before.as_ref().map(|before| before.version.current);
         let state = before.map_or_else(PoolState::default, |before| before.state);
         let mut pool = Self { id, properties, state, version };
         pool.complete(context)?;
+        if before_version != Some(pool.version.current) {
+            pool.renew_image(context.now);
+        }
         pool.check(context)?;
         pool.state.reserved = pool.reserved(context);
         pool.properties.insert("eTag".to_owned(), json!(entropy.guid()));
@@ -174,9 +180,7 @@ impl Pool {
         fields::default(properties, "mode", json!("User"));
         fields::default(properties, "osType", json!("Linux"));
         let windows = fields::text(properties, "osType") == Some("Windows");
-        let (sku, image) = if windows { ("Windows2022", WINDOWS_NODE_IMAGE) } else { ("Ubuntu", LINUX_NODE_IMAGE) };
-        fields::default(properties, "osSKU", json!(sku));
-        fields::default(properties, "nodeImageVersion", json!(image));
+        fields::default(properties, "osSKU", json!(if windows { "Windows2022" } else { "Ubuntu" }));
         fields::default(fields::object(properties, "powerState"), "code", json!("Running"));
         let upgrades = fields::object(properties, "upgradeSettings");
         fields::default(upgrades, "maxSurge", json!("10%"));
@@ -259,6 +263,22 @@ impl Pool {
             return Err(ArmError::bad_request("MaxPodsLimitExceeded", message).with_target("agentPoolProfile.maxPods"));
         }
         self.version.current.check_skew(context.control_plane.current)
+    }
+
+    /// The newest node image for this pool.
+    pub(super) fn latest_image(&self, now: jiff::Timestamp) -> String {
+        self.version.current.latest_node_image(fields::text(&self.properties, "osSKU").unwrap_or_default(), now)
+    }
+
+    /// Puts the newest image on the nodes.
+    pub(super) fn renew_image(&mut self, now: jiff::Timestamp) {
+        let image = self.latest_image(now);
+        self.properties.insert("nodeImageVersion".to_owned(), json!(image));
+    }
+
+    /// The operating system of the nodes.
+    pub(super) fn os_type(&self) -> &str {
+        fields::text(&self.properties, "osType").unwrap_or("Linux")
     }
 
     /// Whether system pods may run here.

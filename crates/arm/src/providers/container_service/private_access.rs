@@ -6,7 +6,10 @@
 
 use std::net::Ipv4Addr;
 
-use azure::{ArmError, Estate, Kind, Resource, ResourceId, addressing, aks, model::Model};
+use azure::{
+    ArmError, Estate, Kind, Resource, ResourceId, addressing, aks,
+    model::{Model, RecordData, RecordSet},
+};
 use serde_json::{Value, json};
 
 use super::{documents, fields, identity::ControlPlane, naming::Labels, placement, refusal, site::Site};
@@ -113,7 +116,7 @@ pub(super) fn record_id(zone: &ResourceId, labels: &Labels<'_>) -> ResourceId {
     zone.child(Kind::RecordA.collection(), &labels.record())
 }
 
-/// Points the cluster's record at the endpoint.
+/// Points the cluster's record at the endpoint, unless it does already.
 pub(super) fn put_record(
     stage: &mut Stage,
     zone: &ResourceId,
@@ -122,6 +125,10 @@ pub(super) fn put_record(
     entropy: &mut Entropy,
 ) {
     let id = record_id(zone, labels);
+    let right = |set: &RecordSet| set.records == [RecordData::A(address)];
+    if stage.estate().record_set(&id).is_some_and(right) {
+        return;
+    }
     stage.put(documents::a_record(&id, zone, address, entropy));
 }
 

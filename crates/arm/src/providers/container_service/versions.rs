@@ -27,10 +27,8 @@ const OFFERED: &[Minor] = &[
 /// The minor version a cluster gets that asks for none.
 const DEFAULT_MINOR: u32 = 34;
 
-/// The node image of Linux pools; Azure rolls a new one every week or so.
-pub(super) const LINUX_NODE_IMAGE: &str = "AKSUbuntu-2204gen2containerd-202509.18.0";
-/// The node image of Windows pools.
-pub(super) const WINDOWS_NODE_IMAGE: &str = "AKSWindows-2022-containerd-20348.4171.250913";
+/// The first minor version whose Ubuntu nodes run 24.04.
+const UBUNTU_2404_SINCE: u32 = 35;
 
 /// How many minor versions a pool may be behind its control plane.
 const SKEW_MAX: u32 = 3;
@@ -80,6 +78,25 @@ impl Version {
     /// What this version can be upgraded to in one step, ascending.
     pub(super) fn upgrades(self) -> impl Iterator<Item = Self> {
         Self::offered().filter(move |next| *next > self && next.minor <= self.minor + 1)
+    }
+
+    /// The newest node image for nodes of this version at `now`: AKS rolls one every week for Linux
+    /// and one every month for Windows, and which Ubuntu is in it depends on the Kubernetes version.
+    /// The names have AKS's form; their dates are the week's Monday and the month's first.
+    pub(super) fn latest_node_image(self, os_sku: &str, now: jiff::Timestamp) -> String {
+        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let since_monday = i64::from(today.weekday().to_monday_zero_offset());
+        let week = today.checked_sub(jiff::Span::new().days(since_monday)).unwrap_or(today).strftime("%Y%m.%d");
+        let month = today.first_of_month().strftime("%y%m%d");
+        match os_sku.to_ascii_lowercase().as_str() {
+            "windows2019" => format!("AKSWindows-2019-containerd-17763.7792.{month}"),
+            "windows2022" => format!("AKSWindows-2022-containerd-20348.4171.{month}"),
+            "windows2025" => format!("AKSWindows-2025-gen2-26100.6584.{month}"),
+            "azurelinux" => format!("AKSAzureLinux-V3gen2-{week}.0"),
+            "ubuntu2404" => format!("AKSUbuntu-2404gen2containerd-{week}.0"),
+            "ubuntu" if self.minor >= UBUNTU_2404_SINCE => format!("AKSUbuntu-2404gen2containerd-{week}.0"),
+            _ => format!("AKSUbuntu-2204gen2containerd-{week}.0"),
+        }
     }
 
     /// The newest patch of the default minor version.
@@ -216,6 +233,17 @@ mod tests {
         insta::assert_snapshot!(skipped, @"(OperationNotAllowed) Upgrading Kubernetes version 1.33.2 to 1.35.1 is not allowed. Available upgrades: [1.33.5 1.33.7 1.34.2 1.34.4]. Please see https://aka.ms/aks-supported-k8s-ver for version details.");
         let down = version("1.34.2").check_step(version("1.33.7")).unwrap_err();
         assert!(down.message.starts_with("Downgrading Kubernetes version 1.34.2 to 1.33.7 is not allowed."));
+    }
+
+    #[test]
+    fn a_node_image_is_a_week_old_at_most_and_fits_the_version() {
+        let image = |text: &str, sku: &str, now: &str| version(text).latest_node_image(sku, now.parse().unwrap());
+        let (sunday, monday) = ("2026-11-22T23:59:59Z", "2026-11-23T00:00:00Z");
+        assert_eq!(image("1.34", "Ubuntu", sunday), "AKSUbuntu-2204gen2containerd-202611.16.0");
+        assert_eq!(image("1.34", "Ubuntu", monday), "AKSUbuntu-2204gen2containerd-202611.23.0");
+        assert_eq!(image("1.35", "Ubuntu", monday), "AKSUbuntu-2404gen2containerd-202611.23.0");
+        assert_eq!(image("1.34", "AzureLinux", monday), "AKSAzureLinux-V3gen2-202611.23.0");
+        assert_eq!(image("1.34", "Windows2022", monday), "AKSWindows-2022-containerd-20348.4171.261101");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `Microsoft.Network` without DNS: virtual networks and what stands in them.
 
+pub mod associations;
+pub mod dns_zone_groups;
 pub mod gateways;
 pub mod network_interfaces;
 pub mod peerings;
@@ -24,6 +26,14 @@ pub(super) fn resource_guid(draft: &mut Draft, request: &mut Request<'_>, before
     let kept = before.and_then(|document| document["properties"]["resourceGuid"].as_str()).map(str::to_owned);
     let guid = kept.unwrap_or_else(|| request.entropy.guid());
     draft.set("resourceGuid", json!(guid));
+}
+
+/// Takes a list of embedded children out of the body; `None` when the client left it out.
+pub(super) fn take_list(draft: &mut Draft, name: &str) -> Option<Vec<Value>> {
+    match draft.properties().shift_remove(name) {
+        Some(Value::Array(list)) => Some(list),
+        _ => None,
+    }
 }
 
 /// A reference to what does not exist.

@@ -161,7 +161,7 @@ fn place(
 pub(crate) fn subnet_full(subnet: &ResourceId) -> ArmError {
     ArmError::bad_request(
         "SubnetIsFull",
-        format!("Subnet {} with address prefix does not have enough capacity for 1 IP addresses.", subnet.name()),
+        format!("Subnet {} does not have enough capacity for 1 IP addresses.", subnet.name()),
     )
 }
 
@@ -210,7 +210,10 @@ fn private_endpoint(resource: &Resource) -> Option<ResourceId> {
 
 fn owned(nic: &ResourceId, endpoint: &ResourceId) -> ArmError {
     ArmError::bad_request(
-        "PrivateEndpointNetworkInterfaceOperationNotAllowed",
-        format!("Network interface {nic} belongs to private endpoint {endpoint} and is changed by it alone."),
+        "NicInUseWithPrivateEndpoint",
+        format!(
+            "Network interface {nic} cannot be changed or deleted because it is currently in use with an private \
+             endpoint ({endpoint})."
+        ),
     )
 }

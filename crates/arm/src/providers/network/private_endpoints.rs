@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use azure::{ArmError, Change, Estate, Json, Kind, Resource, ResourceId, addressing};
 use serde_json::{Value, json};
 
-use super::{invalid_reference, network_interfaces::subnet_full, stamp};
+use super::{dns_zone_groups, invalid_reference, network_interfaces::subnet_full, resource_guid, stamp};
 use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
 
 /// The provider of private endpoints.
@@ -31,6 +31,8 @@ impl Provider for PrivateEndpoints {
             let connections = connect(request, &id, reader.get(list), approved, existing)?;
             draft.set(list, Value::Array(connections));
         }
+        let before = existing.map(|resource| resource.document().value());
+        resource_guid(&mut draft, request, before.as_ref());
         draft.default("customDnsConfigs", json!([]));
         draft.default("ipConfigurations", json!([]));
         stamp(&mut draft, request);
@@ -64,6 +66,9 @@ impl Provider for PrivateEndpoints {
 
     fn delete(&self, request: &mut Request<'_>, existing: &Resource) -> Result<Effect, ArmError> {
         let mut changes = delete_tree(request.estate, existing.id());
+        for group in request.estate.children(existing.id(), Kind::PrivateDnsZoneGroup) {
+            changes.extend(dns_zone_groups::records(group).map(Change::Delete));
+        }
         if let Some(endpoint) = request.estate.private_endpoint(existing.id()) {
             changes.extend(endpoint.network_interfaces.iter().cloned().map(Change::Delete));
         }

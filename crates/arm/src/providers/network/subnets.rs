@@ -1,6 +1,6 @@
 //! Subnets: inside their network, apart from each other, not deleted while something stands in them.
 
-use azure::{ArmError, Estate, Json, Kind, Resource, ResourceId, model::Model};
+use azure::{ArmError, Estate, Json, Kind, Resource, ResourceId, addressing, model::Model};
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
@@ -100,6 +100,7 @@ pub(super) fn make(
         ));
     }
     check_inside(id, space, &prefixes)?;
+    refuse_prefix_in_use(request.estate, id, &prefixes)?;
     for prefix in &prefixes {
         let overlapping =
             others.iter().find(|(_, held)| held.iter().any(|held| held.contains(prefix) || prefix.contains(held)));
@@ -140,7 +141,7 @@ fn check_inside(id: &ResourceId, space: &[Ipv4Net], prefixes: &[Ipv4Net]) -> Res
         return Ok(());
     }
     Err(ArmError::bad_request(
-        "NetcfgInvalidSubnet",
+        "NetcfgSubnetRangeOutsideVnet",
         format!(
             "Subnet '{}' is not valid because its IP address range is outside the IP address range of virtual network '{}'.",
             id.name(),
@@ -159,9 +160,32 @@ pub(super) fn refuse_in_use(estate: &Estate, subnet: &ResourceId) -> Result<(), 
     Err(ArmError::bad_request(
         "InUseSubnetCannotBeDeleted",
         format!(
-            "Subnet {} is in use by {} and cannot be deleted. In order to delete the subnet, delete all the resources within the subnet.",
+            "Subnet {} is in use by {} and cannot be deleted. In order to delete the subnet, delete all the resources \
+             within the subnet. See aka.ms/deletesubnet.",
             subnet.name(),
-            user.id()
+            standing_in(user, subnet)
         ),
     ))
+}
+
+/// What Azure names of a resource that stands in a subnet: of an interface, the IP configuration.
+fn standing_in(user: &Resource, subnet: &ResourceId) -> String {
+    let document = user.document().value();
+    let configurations = Json::new(&document).at("properties.ipConfigurations");
+    let here = configurations.items().find(|held| held.at("properties.subnet").id().as_ref() == Some(subnet));
+    here.and_then(|held| held.get("id").text()).unwrap_or(user.id().as_str()).to_owned()
+}
+
+/// Refuses to take a prefix away from under what has an address of it.
+fn refuse_prefix_in_use(estate: &Estate, subnet: &ResourceId, prefixes: &[Ipv4Net]) -> Result<(), ArmError> {
+    let Some(before) = estate.subnet(subnet) else { return Ok(()) };
+    let taken = addressing::taken(estate, subnet);
+    let mut gone = before.prefixes.iter().filter(|prefix| !prefixes.contains(prefix));
+    match gone.find(|prefix| taken.iter().any(|address| prefix.contains(address))) {
+        None => Ok(()),
+        Some(prefix) => Err(ArmError::bad_request(
+            "InUsePrefixCannotBeDeleted",
+            format!("IpPrefix {prefix} on Subnet {} has active allocations and cannot be deleted.", subnet.name()),
+        )),
+    }
 }

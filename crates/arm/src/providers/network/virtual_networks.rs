@@ -1,11 +1,11 @@
 //! Virtual networks. Subnets and peerings are resources of their own, embedded when read; a PUT
 //! that carries their lists replaces the set, one that leaves a list out keeps it.
 
-use azure::{ArmError, Change, Estate, Json, Kind, Resource, ResourceId, addressing, model::Model, parse_prefix};
+use azure::{ArmError, Change, Estate, Json, Kind, Resource, ResourceId, model::Model, parse_prefix};
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
-use super::{peerings, resource_guid, stamp, subnets};
+use super::{peerings, resource_guid, stamp, subnets, take_list};
 use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
 
 /// What Azure gives a network that names no address space.
@@ -36,9 +36,9 @@ impl Provider for VirtualNetworks {
             Some(list) => replace_subnets(request, &network, &space, &list, &mut effect)?,
         }
         if let Some(list) = embedded_peerings {
-            replace_peerings(request, &network, &list, &mut effect)?;
+            replace_peerings(request, &network, &space, &list, &mut effect)?;
         }
-        check_peers_apart(request.estate, &network, &space)?;
+        peerings::check_space(request.estate, &network, &space)?;
         Ok(effect.taking(5))
     }
 
@@ -63,13 +63,6 @@ impl Provider for VirtualNetworks {
         document["properties"]["subnets"] = Value::Array(children(Kind::Subnet));
         document["properties"]["virtualNetworkPeerings"] = Value::Array(children(Kind::Peering));
         document
-    }
-}
-
-fn take_list(draft: &mut Draft, name: &str) -> Option<Vec<Value>> {
-    match draft.properties().remove(name) {
-        Some(Value::Array(list)) => Some(list),
-        _ => None,
     }
 }
 
@@ -152,6 +145,7 @@ fn replace_subnets(
 fn replace_peerings(
     request: &mut Request<'_>,
     network: &ResourceId,
+    space: &[Ipv4Net],
     list: &[Value],
     effect: &mut Effect,
 ) -> Result<(), ArmError> {
@@ -169,18 +163,13 @@ fn replace_peerings(
         effect.changes.extend(peerings::remove(request.estate, &id));
     }
     for (id, body) in wanted.iter().zip(list) {
-        effect.changes.extend(peerings::make(request, id, body)?);
-    }
-    Ok(())
-}
-
-/// A network's address space cannot come to overlap with a peer's.
-fn check_peers_apart(estate: &Estate, network: &ResourceId, space: &[Ipv4Net]) -> Result<(), ArmError> {
-    for peering in estate.children(network, Kind::Peering) {
-        let Model::Peering(model) = peering.model() else { continue };
-        let Some(remote) = estate.virtual_network(&model.remote) else { continue };
-        if addressing::overlap(space, &remote.address_space).is_some() {
-            return Err(peerings::overlap_refusal(network, &model.remote));
+        // Clients send back the halves they read: one that is disconnected stays so until it is itself written.
+        let stays = request.estate.get(id).is_some_and(|half| match half.model() {
+            Model::Peering(half) => half.disconnected,
+            _ => false,
+        });
+        if !stays {
+            effect.changes.extend(peerings::make(request, id, body, space)?);
         }
     }
     Ok(())

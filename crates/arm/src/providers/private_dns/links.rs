@@ -29,9 +29,21 @@ impl Provider for VirtualNetworkLinks {
                 format!("The virtual network {network} of link '{}' does not exist.", id.name()),
             ));
         }
+        let before = existing.map(Resource::model);
+        if matches!(before, Some(Model::VirtualNetworkLink(before)) if before.virtual_network != network) {
+            return Err(ArmError::bad_request(
+                "BadRequest",
+                format!("The virtual network of link '{}' cannot be changed.", id.name()),
+            ));
+        }
         check_other_links(request, &id, &zone, &network, reader.get("registrationEnabled").flag() == Some(true))?;
         stamp(&mut draft, request);
         Ok(draft.finish(request, existing).taking(20))
+    }
+
+    fn called(&self, id: &ResourceId) -> Option<String> {
+        let zone = id.parent()?;
+        Some(format!("Virtual Network link '{}' for the Private DNS zone '{}'", id.name(), zone.name()))
     }
 
     fn renders_verbatim(&self) -> bool {
@@ -74,10 +86,11 @@ fn check_other_links(
             ));
         }
         if registering && link.registration_enabled {
-            return Err(ArmError::bad_request(
-                "BadRequest",
+            return Err(ArmError::conflict(
+                "Conflict",
                 format!(
-                    "The virtual network {network} already registers in zone '{}'; it can register in one zone only.",
+                    "A virtual network can only be linked to 1 Private DNS zone(s) with auto-registration enabled; \
+                     conflicting Private DNS zone is '{}'.",
                     other_zone.name()
                 ),
             ));

@@ -43,9 +43,23 @@ impl Provider for RecordSets {
         Ok(Effect::new(delete_tree(request.estate, existing.id()), Reply::Done))
     }
 
+    fn lists(&self, request: &Request<'_>, resource: &Resource) -> bool {
+        has_suffix(request, resource)
+    }
+
+    fn called(&self, id: &ResourceId) -> Option<String> {
+        Some(format!("Record set {}", id.name()))
+    }
+
     fn renders_verbatim(&self) -> bool {
         true
     }
+}
+
+/// Whether the name of a record set ends as `$recordsetnamesuffix` wants it.
+pub(super) fn has_suffix(request: &Request<'_>, set: &Resource) -> bool {
+    let suffix = request.query("$recordsetnamesuffix").unwrap_or_default().to_ascii_lowercase();
+    set.id().name().to_ascii_lowercase().ends_with(&suffix)
 }
 
 fn list_name(kind: Kind) -> Option<&'static str> {
@@ -118,13 +132,14 @@ fn check_aliases(request: &Request<'_>, kind: Kind, zone: &ResourceId, relative:
     });
     match conflict {
         None => Ok(()),
-        Some(other) => Err(ArmError::bad_request(
-            "BadRequest",
-            format!(
-                "The record could not be created because a CNAME record with the same name already exists in this zone or \
-                 stands in its way ({} '{relative}').",
-                other.collection()
-            ),
+        Some(_) if kind == Kind::RecordCname => Err(ArmError::conflict(
+            "Conflict",
+            "The CNAME record could not be created because another record with the same name already exists in this \
+             zone.",
+        )),
+        Some(_) => Err(ArmError::conflict(
+            "Conflict",
+            "The record could not be created because a CNAME record with the same name already exists in this zone.",
         )),
     }
 }

@@ -3,8 +3,11 @@
 use azure::{ArmError, Change, DnsName, Estate, Kind, Resource, ResourceId};
 use serde_json::{Value, json};
 
-use super::stamp;
-use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
+use super::{records::has_suffix, stamp};
+use crate::{
+    provider::{Draft, Effect, Provider, Reply, Request, delete_tree},
+    providers::resources::top,
+};
 
 /// The provider of private DNS zones.
 pub struct PrivateDnsZones;
@@ -35,12 +38,12 @@ impl Provider for PrivateDnsZones {
 
     fn delete(&self, request: &mut Request<'_>, existing: &Resource) -> Result<Effect, ArmError> {
         if let Some(link) = request.estate.children(existing.id(), Kind::VirtualNetworkLink).next() {
+            let relative = link.id().as_str().rsplit_once("/providers/").map_or("", |(_, relative)| relative);
             return Err(ArmError::conflict(
                 "CannotDeleteResource",
                 format!(
-                    "Cannot delete resource while nested resources exist. Some existing nested resource IDs include: '{}'. \
-                     Please delete all nested resources before deleting this resource.",
-                    link.id()
+                    "Cannot delete resource while nested resources exist. Some existing nested resource IDs include: \
+                     '{relative}'. Please delete all nested resources before deleting this resource."
                 ),
             ));
         }
@@ -52,7 +55,12 @@ impl Provider for PrivateDnsZones {
             return Err(ArmError::not_found("NotFound", format!("The resource '{}' has no '{view}'.", request.id)));
         }
         let sets = request.estate.below(existing.id()).filter(|resource| resource.kind().is_record_set());
+        let sets = sets.filter(|set| has_suffix(request, set)).take(top(request)?);
         Ok(json!({"value": sets.map(|set| set.document().value()).collect::<Vec<_>>()}))
+    }
+
+    fn called(&self, id: &ResourceId) -> Option<String> {
+        Some(format!("Zone {}", id.name()))
     }
 
     fn render(&self, estate: &Estate, resource: &Resource) -> Value {
