@@ -1,6 +1,6 @@
 //! Random secrets and how to compare them.
 
-use aws_lc_rs::{constant_time, rand};
+use aws_lc_rs::{constant_time, hmac, rand};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::Redacted;
@@ -20,13 +20,25 @@ pub fn random_token(bytes: usize) -> Redacted<String> {
 /// # Panics
 /// When the system has no randomness to give.
 pub fn random_hex(bytes: usize) -> Redacted<String> {
+    Redacted::new(hexadecimal(&random(bytes)))
+}
+
+/// Bytes in hexadecimal digits, lower case.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let digit = |nibble: u8| HEXADECIMAL[usize::from(nibble & 0xf)];
-    Redacted::new(random(bytes).into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte)]).collect())
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 /// Whether two secrets are the same, in a time that tells nothing about where they differ.
 pub fn constant_time_equal(a: &[u8], b: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+/// A code that only who has `key` can make for `message` (HMAC-SHA-256), in URL-safe text. Compare it with
+/// [`constant_time_equal`].
+pub fn authentication_code(key: &Redacted<String>, message: &[u8]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
+    URL_SAFE_NO_PAD.encode(hmac::sign(&key, message))
 }
 
 #[expect(clippy::expect_used, reason = "without randomness there is no safe way on")]
@@ -49,6 +61,14 @@ mod tests {
         assert_eq!(hex.expose().len(), 32);
         assert!(hex.expose().chars().all(|digit| HEXADECIMAL.contains(&digit)));
         assert_ne!(hex, random_hex(16));
+    }
+
+    #[test]
+    fn a_code_is_of_one_key_and_one_message() {
+        // RFC 4231, test case 2.
+        let code = authentication_code(&Redacted::new("Jefe".into()), b"what do ya want for nothing?");
+        assert_eq!(code, "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM");
+        assert_ne!(authentication_code(&Redacted::new("Jef".into()), b"what do ya want for nothing?"), code);
     }
 
     #[test]
