@@ -30,6 +30,7 @@ use crate::{
     operations::{Act, Operation, Operations},
     provider::{Entropy, Lab, Work},
     providers::compute::images,
+    providers::network::vpn,
     read,
     scene::Scene,
     target::Target,
@@ -275,6 +276,9 @@ impl Plane {
         }
         if parts.uri.path() == images::ALIASES_PATH && parts.method == Method::GET {
             return Step::Answered(wire::json(StatusCode::OK, &images::aliases()));
+        }
+        if let Some(response) = vpn::download(parts, &self.estate.load(), now) {
+            return Step::Answered(response);
         }
         let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         if let Err(refused) = self.entra.authenticate(authorization, now) {

@@ -10,6 +10,8 @@ use azure::{ArmError, Change, Estate, Kind, Resource, ResourceId};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Map, Value, json};
 
+use crate::call::Verb;
+
 /// One authenticated management request, as a provider sees it.
 pub struct Request<'a> {
     /// What is declared now.
@@ -136,6 +138,13 @@ pub trait Provider: Sync {
     fn action(&self, request: &mut Request<'_>, existing: &Resource, action: &str) -> Result<Effect, ArmError> {
         let _ = existing;
         Err(unknown_action(request.id, action))
+    }
+
+    /// `PUT <id>/<part>` of what is no resource but has an address of its own (a connection's shared
+    /// key). `part` is in lower case.
+    fn put_part(&self, request: &mut Request<'_>, existing: &Resource, part: &str) -> Result<Effect, ArmError> {
+        let _ = (request, existing, part);
+        Err(Verb::Put.not_allowed())
     }
 
     /// `GET <id>/<view>` for what is neither a stored resource nor a collection of a known kind

@@ -79,6 +79,7 @@ pub(crate) fn decide(scene: &Scene<'_>, call: Call) -> Result<Decision, ArmError
     let inputs = Inputs { query, body, preconditions, entropy: &mut Entropy::from_system() };
     match (verb, &target) {
         (Verb::Put, Target::Resource(id)) => put(scene, &scene.canonical(id), inputs),
+        (Verb::Put, Target::Tail { scope, word, .. }) => put_part(scene, scope, word, inputs),
         (Verb::Patch, Target::Resource(id)) => patch(scene, id, inputs),
         (Verb::Delete, Target::Resource(id)) => delete(scene, id, inputs),
         (Verb::Post, Target::Resource(id)) => post(scene, id, None, inputs),
@@ -122,6 +123,15 @@ fn put(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Decisio
     let effect = providers::of(Kind::of(id)).put(&mut request, existing)?;
     let meanwhile = if existing.is_some() { "Updating" } else { "Creating" };
     Ok(written(scene, id, effect, meanwhile, inputs.entropy))
+}
+
+/// `PUT <id>/<word>`: a part of a stored resource.
+fn put_part(scene: &Scene<'_>, id: &ResourceId, word: &str, inputs: Inputs<'_>) -> Result<Decision, ArmError> {
+    let existing = scene.estate.get(id).ok_or_else(|| Verb::Put.not_allowed())?;
+    scene.check_free(existing.id())?;
+    let mut request = scene.request(existing.id(), inputs.query, inputs.body, &mut *inputs.entropy);
+    let effect = providers::of(existing.kind()).put_part(&mut request, existing, &word.to_lowercase())?;
+    Ok(written(scene, existing.id(), effect, "Updating", inputs.entropy))
 }
 
 fn patch(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Decision, ArmError> {

@@ -1,5 +1,6 @@
 //! `Noren.Lab/clients`: machines outside Azure, with a hosts file of their own. Not an Azure type:
-//! the lab's way to say who else asks and connects.
+//! the lab's way to say who else asks and connects. A machine is on the Internet, there with a
+//! point-to-site VPN, or in a site behind a connection.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
@@ -14,6 +15,8 @@ use crate::provider::{Draft, Effect, Provider, Request};
 const CLIENT_ADDRESSES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 19, 0, 0), 16);
 /// Lines a client's hosts file may have.
 const HOSTS_MAX: usize = 256;
+/// DNS servers a client may have.
+const DNS_SERVERS_MAX: usize = 8;
 
 /// Lab clients.
 pub struct LabClients;
@@ -22,6 +25,10 @@ impl Provider for LabClients {
     fn put(&self, request: &mut Request<'_>, existing: Option<&Resource>) -> Result<Effect, ArmError> {
         check(request)?;
         let mut draft = Draft::new(request, existing);
+        let id = existing.map_or(request.id, Resource::id);
+        if let Some(address) = site_address(request, id)? {
+            draft.set("ipAddress", json!(address));
+        }
         let before = existing.and_then(|client| match client.model() {
             Model::LabClient(client) => client.public_address,
             _ => None,
@@ -38,31 +45,50 @@ impl Provider for LabClients {
     }
 }
 
+fn refused(target: &str, message: impl Into<String>) -> ArmError {
+    ArmError::bad_request("InvalidRequestContent", message).with_target(format!("properties.{target}"))
+}
+
 fn check(request: &Request<'_>) -> Result<(), ArmError> {
-    let refused = |target: &str, message: String| {
-        Err(ArmError::bad_request("InvalidRequestContent", message).with_target(format!("properties.{target}")))
-    };
     let properties = Json::new(&request.body).get("properties");
-    let gateway = properties.get("virtualNetworkGateway");
-    if gateway.is_present() {
-        let id: Option<ResourceId> = gateway.id();
-        let known = id.as_ref().is_some_and(|id| {
-            Kind::of(id) == Kind::VirtualNetworkGateway && request.estate.virtual_network_gateway(id).is_some()
-        });
-        if !known {
+    let references = [
+        ("virtualNetworkGateway", Kind::VirtualNetworkGateway, "virtual network gateway"),
+        ("localNetworkGateway", Kind::LocalNetworkGateway, "local network gateway"),
+    ];
+    for (name, kind, what) in references {
+        let reference = properties.get(name);
+        let id: Option<ResourceId> = reference.id();
+        let found = id.as_ref().and_then(|id| request.estate.get(id)).filter(|found| found.kind() == kind);
+        if reference.is_present() && found.is_none() {
             let named = id.map_or_else(String::new, |id| format!(" '{id}'"));
             return Err(ArmError::bad_request(
                 "InvalidResourceReference",
-                format!("The virtual network gateway{named} that client '{}' refers to was not found.", request.id),
+                format!("The {what}{named} that client '{}' refers to was not found.", request.id),
             ));
         }
     }
-    let address = properties.get("publicIPAddress");
-    if address.is_present() && address.text().is_some() && address.parsed::<Ipv4Addr>().is_none() {
-        return refused("publicIPAddress", "The public IP address of a lab client is an IPv4 address.".to_owned());
+    if properties.get("virtualNetworkGateway").is_present() && properties.get("localNetworkGateway").is_present() {
+        return Err(refused("localNetworkGateway", "A machine in a site does not connect point to site as well."));
+    }
+    for (name, what) in [("publicIPAddress", "public IP address"), ("ipAddress", "IP address")] {
+        let address = properties.get(name);
+        if address.text().is_some() && address.parsed::<Ipv4Addr>().is_none() {
+            return Err(refused(name, format!("The {what} of a lab client is an IPv4 address.")));
+        }
+    }
+    if properties.get("ipAddress").text().is_some() && !properties.get("localNetworkGateway").is_present() {
+        return Err(refused(
+            "ipAddress",
+            "Only a machine in a site ('localNetworkGateway') has an address of its own.",
+        ));
+    }
+    let servers = properties.get("dnsServers");
+    let count = servers.items().count();
+    if count > DNS_SERVERS_MAX || servers.list::<Ipv4Addr>().len() != count {
+        return Err(refused("dnsServers", format!("DNS servers are at most {DNS_SERVERS_MAX} IPv4 addresses.")));
     }
     if properties.get("hosts").items().count() > HOSTS_MAX {
-        return refused("hosts", format!("A hosts file has at most {HOSTS_MAX} lines."));
+        return Err(refused("hosts", format!("A hosts file has at most {HOSTS_MAX} lines.")));
     }
     for line in properties.get("hosts").items() {
         let names = line.get("names");
@@ -71,10 +97,44 @@ fn check(request: &Request<'_>) -> Result<(), ArmError> {
             || all_names == 0
             || names.list::<DnsName>().len() != all_names
         {
-            return refused("hosts", "A line of a hosts file is an IPv4 'ipAddress' and its DNS 'names'.".to_owned());
+            return Err(refused("hosts", "A line of a hosts file is an IPv4 'ipAddress' and its DNS 'names'."));
         }
     }
     Ok(())
+}
+
+/// The address of a machine in a site: the one it asks for, the one it has, or the site's next.
+/// `None` for a machine that stands in no site.
+fn site_address(request: &Request<'_>, id: &ResourceId) -> Result<Option<Ipv4Addr>, ArmError> {
+    let properties = Json::new(&request.body).get("properties");
+    let Some(site) = properties.get("localNetworkGateway").id() else { return Ok(None) };
+    let space = request.estate.local_network_gateway(&site).map(|site| site.address_space.clone()).unwrap_or_default();
+    let mut taken: BTreeSet<Ipv4Addr> = BTreeSet::new();
+    let mut held = None;
+    for other in request.estate.referrers(&site) {
+        match other.model() {
+            Model::LabClient(client) if other.id() == id => held = client.address,
+            Model::LabClient(client) => taken.extend(client.address),
+            _ => {}
+        }
+    }
+    let inside = |address: &Ipv4Addr| space.iter().any(|prefix| prefix.contains(address));
+    match properties.get("ipAddress").parsed::<Ipv4Addr>() {
+        Some(address) if !inside(&address) => {
+            Err(refused("ipAddress", format!("{address} does not lie in the address space of site '{}'.", site.name())))
+        }
+        Some(address) if taken.contains(&address) => {
+            Err(refused("ipAddress", format!("Another machine of site '{}' has {address}.", site.name())))
+        }
+        Some(address) => Ok(Some(address)),
+        None => {
+            // The first address of a site is its router's.
+            let hosts = space.iter().flat_map(|prefix| prefix.hosts().skip(1));
+            let free = held.filter(inside).or_else(|| hosts.into_iter().find(|address| !taken.contains(address)));
+            let none = || refused("ipAddress", format!("Site '{}' has no address left.", site.name()));
+            free.ok_or_else(none).map(Some)
+        }
+    }
 }
 
 /// The lowest address that no client has.
@@ -144,8 +204,37 @@ mod tests {
             (json!({"hosts": [{"ipAddress": "10.0.0.4", "names": []}]}), "InvalidRequestContent"),
             (json!({"hosts": [{"ipAddress": "x", "names": ["a.b"]}]}), "InvalidRequestContent"),
             (json!({"publicIPAddress": "::1"}), "InvalidRequestContent"),
+            (json!({"localNetworkGateway": {"id": gateway}}), "InvalidResourceReference"),
+            (json!({"ipAddress": "192.168.0.4"}), "InvalidRequestContent"),
+            (json!({"dnsServers": ["10.0.0.4", "dns.example"]}), "InvalidRequestContent"),
         ] {
             assert_eq!(put(&estate, "a", &properties).unwrap_err().code, code);
         }
+    }
+
+    #[test]
+    fn a_machine_in_a_site_has_an_address_there_that_no_other_has() {
+        let sketch =
+            Sketch::new().network("hub", "10.0.0.0/16").vpn_gateway("gw", "hub").site("s", "gw", "192.168.0.0/24");
+        let (site, gateway) = (sketch.id(Kind::LocalNetworkGateway, "s"), sketch.id(Kind::VirtualNetworkGateway, "gw"));
+        let mut estate = sketch.estate();
+        let mut given = |name: &str, address: Option<&str>| {
+            let properties =
+                json!({"localNetworkGateway": {"id": site}, "ipAddress": address, "dnsServers": ["192.168.0.53"]});
+            let effect = put(&estate, name, &properties)?;
+            estate = estate.apply(2, &effect.changes);
+            let Some(Change::Put(resource)) = effect.changes.first() else { panic!("{effect:?}") };
+            let Model::LabClient(client) = resource.model() else { panic!("{effect:?}") };
+            assert_eq!(client.dns_servers, [Ipv4Addr::new(192, 168, 0, 53)]);
+            Ok::<_, ArmError>(client.address.map(|address| address.to_string()).unwrap_or_default())
+        };
+        assert_eq!(given("dns", Some("192.168.0.53")).unwrap(), "192.168.0.53");
+        assert_eq!(given("a", None).unwrap(), "192.168.0.2");
+        assert_eq!(given("b", None).unwrap(), "192.168.0.3");
+        assert_eq!(given("a", None).unwrap(), "192.168.0.2", "it keeps what it has");
+        assert!(given("c", Some("192.168.0.3")).is_err(), "taken");
+        assert!(given("c", Some("192.168.1.3")).is_err(), "elsewhere");
+        let both = json!({"localNetworkGateway": {"id": site}, "virtualNetworkGateway": {"id": gateway}});
+        assert_eq!(put(&estate, "c", &both).unwrap_err().code, "InvalidRequestContent");
     }
 }

@@ -4,10 +4,12 @@ mod authorization;
 mod compute;
 mod identity;
 mod network;
+mod openvpn;
 mod operations;
 mod private_dns;
 mod reference;
 mod stories;
+mod vpn;
 
 use std::sync::{
     Arc, Mutex, PoisonError,

@@ -2,13 +2,13 @@
 
 pub mod associations;
 pub mod dns_zone_groups;
-pub mod gateways;
 pub mod network_interfaces;
 pub mod peerings;
 pub mod private_endpoints;
 pub mod public_ip_addresses;
 pub mod subnets;
 pub mod virtual_networks;
+pub mod vpn;
 
 use azure::ArmError;
 use serde_json::{Value, json};

@@ -165,15 +165,15 @@ pub(crate) fn subnet_full(subnet: &ResourceId) -> ArmError {
     )
 }
 
-/// The public IP address is there and nobody else's.
-fn check_public_address(
+/// The public IP address that an IP configuration of `owner` refers to is there and nobody else's.
+pub(super) fn check_public_address(
     estate: &Estate,
     address: &ResourceId,
-    nic: &ResourceId,
+    owner: &ResourceId,
     configuration: &str,
 ) -> Result<(), ArmError> {
     if !estate.contains(address) {
-        return Err(invalid_reference(address.as_str(), nic.as_str()));
+        return Err(invalid_reference(address.as_str(), owner.as_str()));
     }
     match public_ip_addresses::user(estate, address) {
         Some(user) if !user.eq_ignore_ascii_case(configuration) => Err(ArmError::bad_request(

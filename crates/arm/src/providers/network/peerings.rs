@@ -234,7 +234,8 @@ pub(super) fn disconnect_remotes(estate: &Estate, network: &ResourceId) -> Vec<C
     halves.map(|half| with_state(half, "Disconnected")).collect()
 }
 
-fn other_half<'a>(estate: &'a Estate, network: &ResourceId, remote: &'a ResourceId) -> Option<&'a Resource> {
+/// The half that `remote` has of the peering with `network`.
+pub(super) fn other_half<'a>(estate: &'a Estate, network: &ResourceId, remote: &'a ResourceId) -> Option<&'a Resource> {
     let mut halves = estate.children(remote, Kind::Peering);
     halves.find(|half| matches!(half.model(), Model::Peering(half) if half.remote == *network)).map(AsRef::as_ref)
 }
