@@ -6,6 +6,7 @@ mod identity;
 mod network;
 mod openvpn;
 mod operations;
+mod power;
 mod private_dns;
 mod reference;
 mod stories;

@@ -45,6 +45,10 @@ async fn a_zone_begins_with_its_start_of_authority_and_counts_what_it_holds() {
         soa["properties"]["soaRecord"],
         @r#"{"email":"azureprivatedns-host.microsoft.com","expireTime":2419200,"host":"azureprivatedns.net","minimumTtl":10,"refreshTime":3600,"retryTime":300,"serialNumber":1}"#
     );
+    let wish = json!({"properties": {"soaRecord": {"email": "admin.corp.example"}, "ttl": 60}});
+    let changed = lab.made(&format!("{ZONE}/SOA/@"), wish).await;
+    let changed = &changed["properties"]["soaRecord"];
+    assert_eq!((&changed["email"], &changed["minimumTtl"]), (&json!("admin.corp.example"), &json!(10)));
     let refused = lab.delete(&format!("{ZONE}/SOA/@")).await;
     assert_eq!(refused.code(), (400, "BadRequest"), "a zone is never without it");
     for name in ["local", "a..example", &format!("{}.example", "x".repeat(64))] {

@@ -2,6 +2,8 @@
 //! then realised: nodes placed, API server exposed, documents written. Every write of a cluster or
 //! one of its agent pools ends in [`Cluster::realise`], so that they all keep the same invariants.
 
+use std::net::Ipv4Addr;
+
 use azure::{ArmError, Resource, ResourceId};
 use serde_json::{Value, json};
 
@@ -240,7 +242,7 @@ impl Cluster {
             return Ok(());
         }
         // A cluster that starts again may get another address: the search goes on behind the old one.
-        let from = self.state.endpoint_address;
+        let from = self.state.endpoint_address.map(|old| Ipv4Addr::from(u32::from(old).saturating_add(1)));
         let address = private::make_endpoint(stage, &self.site, subnet, from, entropy)?;
         self.state.endpoint_address = Some(address);
         self.point_record(stage, zone.as_ref(), entropy);

@@ -33,6 +33,9 @@ pub struct ManagedClusters;
 impl Provider for ManagedClusters {
     fn put(&self, request: &mut Request<'_>, existing: Option<&Resource>) -> Result<Effect, ArmError> {
         let mut stage = Stage::new(request.estate);
+        if let Some(existing) = existing {
+            refuse_stopped(&Cluster::load(request, existing)?, "update")?;
+        }
         let cluster = Cluster::wish(request, existing, &mut stage)?;
         cluster.realise(&mut stage, request.entropy)?;
         let (reply, takes) = match existing {
@@ -95,7 +98,7 @@ impl Provider for ManagedClusters {
 fn power(request: &mut Request<'_>, existing: &Resource, start: bool) -> Result<Effect, ArmError> {
     let mut cluster = Cluster::load(request, existing)?;
     if cluster.is_running() == start {
-        return Ok(Effect::new(Vec::new(), Reply::Done));
+        return Err(refusal::power_state_unchanged(start));
     }
     cluster.set_power(if start { "Running" } else { "Stopped" });
     cluster.state.stopped_at = (!start).then(|| request.now.to_string());

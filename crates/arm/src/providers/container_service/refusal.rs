@@ -36,6 +36,15 @@ pub(super) fn operation_not_allowed(message: impl Into<String>) -> ArmError {
     ArmError::bad_request("OperationNotAllowed", message)
 }
 
+/// A cluster that is asked to start runs already, or is asked to stop and is stopped. Source: Microsoft's
+/// "Cluster pending operation (OperationNotAllowed) errors".
+pub(super) fn power_state_unchanged(start: bool) -> ArmError {
+    let (state, act) = if start { ("Running", "starting") } else { ("Stopped", "stopping") };
+    operation_not_allowed(format!(
+        "managed cluster is in Provisioning State(Succeeded) and Power State({state}), {act} cannot be performed"
+    ))
+}
+
 // Versions.
 
 /// The cluster asks for a version that does not exist.

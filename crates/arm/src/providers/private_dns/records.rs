@@ -29,6 +29,9 @@ impl Provider for RecordSets {
         if let Some(list) = list_name(kind) {
             draft.default(list, json!([]));
         }
+        if kind == Kind::RecordSoa {
+            keep_start_of_authority(&mut draft, existing);
+        }
         let properties = Value::Object(draft.properties().clone());
         check_records(kind, &id, Json::new(&properties))?;
         check_aliases(request, kind, &zone, &relative)?;
@@ -53,6 +56,18 @@ impl Provider for RecordSets {
 
     fn renders_verbatim(&self) -> bool {
         true
+    }
+}
+
+/// What a new start of authority leaves out stays as it was (`az … soa update` never sends `minimumTtl`).
+fn keep_start_of_authority(draft: &mut Draft, existing: Option<&Resource>) {
+    let before = existing.map(|set| set.document().value()["properties"]["soaRecord"].take());
+    let Some(Value::Object(before)) = before else { return };
+    let after = draft.properties().entry("soaRecord").or_insert_with(|| json!({}));
+    for (name, value) in before {
+        if let Some(after) = after.as_object_mut() {
+            after.entry(name).or_insert(value);
+        }
     }
 }
 
