@@ -204,8 +204,19 @@ impl Ord for ResourceId {
     /// `/` sorts before every other character of a name, so that children follow their parent
     /// before any sibling whose name merely starts the same (`vnet`, `vnet/subnets/…`, `vnet-2`).
     fn cmp(&self, other: &Self) -> Ordering {
-        let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
-        self.key.bytes().map(rank).cmp(other.key.bytes().map(rank))
+        if Arc::ptr_eq(&self.key, &other.key) {
+            return Ordering::Equal;
+        }
+        let rank = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
+        let (mut left, mut right) = (self.key.as_bytes(), other.key.as_bytes());
+        // Ids begin alike for long: what is equal is skipped a block at a time.
+        while let (Some((block, left_rest)), Some((same, right_rest))) =
+            (left.split_first_chunk::<16>(), right.split_first_chunk::<16>())
+            && block == same
+        {
+            (left, right) = (left_rest, right_rest);
+        }
+        left.iter().map(rank).cmp(right.iter().map(rank))
     }
 }
 

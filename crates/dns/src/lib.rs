@@ -3,5 +3,8 @@
 
 mod message;
 mod server;
+#[cfg_attr(not(target_os = "linux"), path = "udp_portable.rs")]
+mod udp;
 
+pub use message::{Transport, reply};
 pub use server::{BoundView, CurrentNetwork, ServedView, Server};

@@ -7,20 +7,25 @@ use arc_swap::ArcSwap;
 use network::{Network, ViewId};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::message::{Transport, reply};
+use crate::{
+    message::{Transport, reply},
+    udp,
+};
 
 /// Largest query that is read from a datagram.
-const QUERY_MAX: usize = 4096;
+pub(crate) const QUERY_MAX: usize = 4096;
 /// TCP connections one view may have open.
 const CONNECTIONS_MAX: usize = 128;
 /// How long a TCP client may be silent.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long accepting pauses after it failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Ports tried before giving up on one that is free for both UDP and TCP.
 const PORT_TRIES: usize = 16;
 
@@ -73,22 +78,32 @@ impl Server {
             let tcp = std::net::TcpListener::bind(address)?;
             let bound = tcp.local_addr()?;
             match std::net::UdpSocket::bind(bound) {
-                Ok(udp) => {
-                    tcp.set_nonblocking(true)?;
-                    udp.set_nonblocking(true)?;
-                    return Ok(BoundView { view, udp, tcp, address: bound });
-                }
+                Ok(udp) => return Self::adopt(view, udp, tcp),
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
 
+    /// Takes sockets that are bound already, perhaps in another network namespace.
+    ///
+    /// # Errors
+    /// When the two are not bound to the same address, or cannot be made non-blocking.
+    pub fn adopt(view: ViewId, udp: std::net::UdpSocket, tcp: std::net::TcpListener) -> io::Result<BoundView> {
+        let address = udp.local_addr()?;
+        if tcp.local_addr()? != address {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a view's UDP and TCP addresses must be the same"));
+        }
+        udp.set_nonblocking(true)?;
+        tcp.set_nonblocking(true)?;
+        Ok(BoundView { view, udp, tcp, address })
+    }
+
     /// Serves a view; must be called inside a tokio runtime.
     pub fn serve(&self, bound: BoundView) -> ServedView {
         let stop = self.shutdown.child_token();
         let BoundView { view, udp, tcp, .. } = bound;
-        tokio::spawn(stopping(stop.clone(), serve_udp(Arc::clone(&self.current), view.clone(), udp)));
+        tokio::spawn(stopping(stop.clone(), udp::serve(Arc::clone(&self.current), view.clone(), udp)));
         tokio::spawn(stopping(stop.clone(), serve_tcp(Arc::clone(&self.current), view, tcp, stop.clone())));
         ServedView { _stop: stop.drop_guard() }
     }
@@ -105,18 +120,6 @@ async fn stopping(stop: CancellationToken, serving: impl Future<Output = io::Res
     }
 }
 
-async fn serve_udp(current: CurrentNetwork, view: ViewId, socket: std::net::UdpSocket) -> io::Result<()> {
-    let socket = UdpSocket::from_std(socket)?;
-    let mut buffer = vec![0; QUERY_MAX];
-    loop {
-        // An error here is about an earlier reply (the client's port is gone), not about us.
-        let Ok((length, client)) = socket.recv_from(&mut buffer).await else { continue };
-        if let Some(answer) = reply(&current.load(), &view, &buffer[..length], Transport::Udp) {
-            let _ = socket.send_to(&answer, client).await;
-        }
-    }
-}
-
 async fn serve_tcp(
     current: CurrentNetwork,
     view: ViewId,
@@ -126,7 +129,11 @@ async fn serve_tcp(
     let listener = TcpListener::from_std(listener)?;
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: trying again at once would spin.
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
         let (current, view, stop) = (Arc::clone(&current), view.clone(), stop.clone());
         tokio::spawn(async move {
@@ -143,13 +150,18 @@ async fn serve_tcp(
 /// Answers one query after the other (RFC 7766) until the client ends or is silent too long.
 async fn converse(current: &CurrentNetwork, view: &ViewId, mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let (mut query, mut answer) = (Vec::new(), Vec::new());
     loop {
         let length = timeout(IDLE_TIMEOUT, stream.read_u16()).await??;
-        let mut query = vec![0; length.into()];
+        query.resize(length.into(), 0);
         timeout(IDLE_TIMEOUT, stream.read_exact(&mut query)).await??;
-        let Some(answer) = reply(&current.load(), view, &query, Transport::Tcp) else { return Ok(()) };
-        let Ok(length) = u16::try_from(answer.len()) else { return Ok(()) };
-        let framed = [&length.to_be_bytes()[..], &answer].concat();
-        timeout(IDLE_TIMEOUT, stream.write_all(&framed)).await??;
+        answer.clear();
+        answer.extend([0; 2]);
+        if !reply(&current.load(), view, &query, Transport::Tcp, &mut answer) {
+            return Ok(());
+        }
+        let Ok(length) = u16::try_from(answer.len() - 2) else { return Ok(()) };
+        answer[..2].copy_from_slice(&length.to_be_bytes());
+        timeout(IDLE_TIMEOUT, stream.write_all(&answer)).await??;
     }
 }

@@ -5,6 +5,8 @@
 //! `NxDomainRedirect`; everything else is public DNS. Source: azure-truth "Zones"; documentation
 //! "What is a private Azure DNS zone", "Fallback to internet for Azure Private DNS zones".
 
+use std::sync::LazyLock;
+
 use azure::{
     DnsName, ResourceId,
     model::{RecordData, RecordSet, RecordType, ResolutionPolicy, Soa},
@@ -229,9 +231,15 @@ fn zone_authority(zone: &Zone) -> Authority {
 }
 
 /// Public DNS of the lab: authoritative for AKS's domain, and for the root where nothing else is.
+static PUBLIC_AUTHORITIES: LazyLock<[Authority; 2]> = LazyLock::new(|| {
+    let domain = DnsName::parse(PUBLIC_ZONE).unwrap_or_else(|_| DnsName::root());
+    [domain, DnsName::root()].map(|zone| {
+        let soa = Soa { minimum_s: 60, ..default_soa() };
+        Authority { zone, ttl_s: soa.minimum_s, soa }
+    })
+});
+
 fn public_authority(name: &DnsName) -> Authority {
-    let within = azure::suffixes(name.as_str()).any(|suffix| suffix == PUBLIC_ZONE);
-    let zone = DnsName::parse(PUBLIC_ZONE).ok().filter(|_| within).unwrap_or_else(DnsName::root);
-    let soa = Soa { minimum_s: 60, ..default_soa() };
-    Authority { zone, ttl_s: soa.minimum_s, soa }
+    let [domain, root] = &*PUBLIC_AUTHORITIES;
+    if name.is_within(&domain.zone) { domain.clone() } else { root.clone() }
 }

@@ -3,7 +3,7 @@
 //! Names are kept by their labels in reverse (`www.a` as `a.www`), so that everything below a name
 //! is a range. Changing one record set costs a logarithm of the zone, not the zone.
 
-use std::sync::Arc;
+use std::{borrow::Cow, ops::Bound, sync::Arc};
 
 use azure::{
     DnsName, Estate, Kind, ResourceId,
@@ -109,7 +109,7 @@ impl Zone {
         if node.sets.is_empty() {
             self.nodes.remove(&*key);
         } else {
-            self.nodes.insert(key, Arc::new(node));
+            self.nodes.insert(key.into(), Arc::new(node));
         }
     }
 
@@ -133,7 +133,7 @@ impl Zone {
                     if interface.private_endpoint.is_none() && !addresses.is_empty() {
                         let set = RecordSet { ttl_s: REGISTERED_TTL_S, records: addresses };
                         let node = Node { sets: vec![(RecordType::A, set)] };
-                        registered.insert(reversed(&nic.id().name().to_ascii_lowercase()), Arc::new(node));
+                        registered.insert(reversed(&nic.id().name().to_ascii_lowercase()).into(), Arc::new(node));
                     }
                 }
             }
@@ -159,11 +159,7 @@ impl Zone {
         if let Some(node) = self.nodes.get(&*key).or_else(|| self.registered.get(&*key)) {
             return Lookup::Exists(node);
         }
-        let below = |names: &OrdMap<Arc<str>, Arc<Node>>| {
-            let start: Arc<str> = format!("{key}.").into();
-            names.range(Arc::clone(&start)..).next().is_some_and(|(next, _)| next.starts_with(&*start))
-        };
-        let exists = key.is_empty() || below(&self.nodes) || below(&self.registered);
+        let exists = key.is_empty() || below(&self.nodes, &key) || below(&self.registered, &key);
         if exists { Lookup::EmptyNonTerminal } else { Lookup::Absent }
     }
 
@@ -185,8 +181,15 @@ impl Zone {
     }
 }
 
+/// Whether there are names below `key`.
+fn below(names: &OrdMap<Arc<str>, Arc<Node>>, key: &str) -> bool {
+    let start = format!("{key}.");
+    let from = (Bound::Included(start.as_str()), Bound::Unbounded);
+    names.range::<_, str>(from).next().is_some_and(|(next, _)| next.starts_with(&start))
+}
+
 /// A dotted name with its labels in reverse order.
-fn reversed(relative: &str) -> Arc<str> {
+fn reversed(relative: &str) -> Cow<'_, str> {
     if !relative.contains('.') {
         return relative.into();
     }
