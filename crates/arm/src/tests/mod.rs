@@ -1,6 +1,7 @@
 //! The whole crate but its sockets, on a store in memory: the lab that stories are told in.
 
 mod authorization;
+mod clusters;
 mod compute;
 mod identity;
 mod network;

@@ -27,6 +27,9 @@ mod seconds {
     pub(super) const ROTATE: u64 = 600;
 }
 
+/// The type as AKS itself spells it in its replies; ARM's listings have the usual spelling.
+const WIRE_TYPE: &str = "Microsoft.ContainerService/ManagedClusters";
+
 /// The provider of managed clusters.
 pub struct ManagedClusters;
 
@@ -82,6 +85,7 @@ impl Provider for ManagedClusters {
 
     fn render(&self, estate: &Estate, resource: &Resource) -> Value {
         let mut document = resource.document().value();
+        document["type"] = json!(WIRE_TYPE);
         let profiles = document["properties"]["agentPoolProfiles"].as_array_mut();
         for profile in profiles.into_iter().flatten() {
             let Some(name) = profile["name"].as_str() else { continue };
