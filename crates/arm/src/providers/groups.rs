@@ -111,13 +111,18 @@ fn check_name(name: &str) -> Result<(), ArmError> {
 /// The order in which a group's resources go: what uses others before what is used.
 fn deletion_rank(kind: Kind) -> u8 {
     match kind {
-        Kind::ManagedCluster | Kind::VirtualMachine | Kind::Connection | Kind::ForwardingRuleset => 0,
-        Kind::VirtualNetworkGateway | Kind::DnsResolver | Kind::PrivateEndpoint | Kind::Other => 1,
-        Kind::NetworkInterface | Kind::VirtualNetworkLink => 2,
-        Kind::PrivateDnsZone => 3,
+        Kind::ManagedCluster | Kind::VirtualMachine | Kind::Connection | Kind::RulesetLink => 0,
+        Kind::VirtualNetworkGateway | Kind::ForwardingRuleset | Kind::PrivateEndpoint | Kind::Other => 1,
+        Kind::NetworkInterface | Kind::VirtualNetworkLink | Kind::InboundEndpoint | Kind::OutboundEndpoint => 2,
+        Kind::PrivateDnsZone | Kind::DnsResolver => 3,
         Kind::VirtualNetwork => 4,
         _ => 5,
     }
+}
+
+/// Whether a child of this kind keeps its parent from being deleted, so that it goes before it.
+fn holds_its_parent(kind: Kind) -> bool {
+    matches!(kind, Kind::VirtualNetworkLink | Kind::RulesetLink | Kind::InboundEndpoint | Kind::OutboundEndpoint)
 }
 
 /// Deletes everything in `group` by each resource's own rules, then the group. A resource that is
@@ -136,7 +141,7 @@ pub(crate) fn cascade(
     let mut takes = Duration::ZERO;
     let mut left: Vec<ResourceId> = estate
         .below(group)
-        .filter(|one| one.kind() == Kind::VirtualNetworkLink || one.id().parent().as_ref() == Some(group))
+        .filter(|one| holds_its_parent(one.kind()) || one.id().parent().as_ref() == Some(group))
         .map(|resource| resource.id().clone())
         .collect();
     left.sort_by_key(|id| deletion_rank(Kind::of(id)));

@@ -18,12 +18,6 @@ const FURTHER: &[(&str, &[&str])] = &[
     (
         "Microsoft.Network",
         &[
-            "dnsResolvers",
-            "dnsResolvers/inboundEndpoints",
-            "dnsResolvers/outboundEndpoints",
-            "dnsForwardingRulesets",
-            "dnsForwardingRulesets/forwardingRules",
-            "dnsForwardingRulesets/virtualNetworkLinks",
             "dnsZones",
             "loadBalancers",
             "natGateways",

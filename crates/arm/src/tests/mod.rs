@@ -3,6 +3,7 @@
 mod authorization;
 mod clusters;
 mod compute;
+mod dns_resolver;
 mod identity;
 mod network;
 mod openvpn;

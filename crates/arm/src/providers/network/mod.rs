@@ -1,6 +1,7 @@
-//! `Microsoft.Network` without DNS: virtual networks and what stands in them.
+//! `Microsoft.Network` without DNS zones: virtual networks, what stands in them and leads into them.
 
 pub mod associations;
+pub mod dns_resolver;
 pub mod dns_zone_groups;
 pub mod network_interfaces;
 pub mod peerings;

@@ -5,8 +5,8 @@ use azure::{ArmError, Change, Estate, Json, Kind, Resource, ResourceId, model::M
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
-use super::{peerings, resource_guid, stamp, subnets, take_list};
-use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
+use super::{dns_resolver, peerings, resource_guid, stamp, subnets, take_list};
+use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree, unknown_action};
 
 /// What Azure gives a network that names no address space.
 const DEFAULT_ADDRESS_SPACE: &str = "10.0.0.0/16";
@@ -53,6 +53,11 @@ impl Provider for VirtualNetworks {
         let links = request.estate.referrers(network).filter(|resource| resource.kind() == Kind::VirtualNetworkLink);
         changes.extend(links.map(|link| Change::Delete(link.id().clone())));
         Ok(Effect::new(changes, Reply::Done).taking(5))
+    }
+
+    fn action(&self, request: &mut Request<'_>, existing: &Resource, action: &str) -> Result<Effect, ArmError> {
+        let listed = dns_resolver::list_by_network(request.estate, existing.id(), action);
+        listed.map(Effect::read).ok_or_else(|| unknown_action(request.id, action))
     }
 
     fn render(&self, estate: &Estate, resource: &Resource) -> Value {
