@@ -37,7 +37,7 @@ pub(super) fn operation_not_allowed(message: impl Into<String>) -> ArmError {
 }
 
 /// A cluster that is asked to start runs already, or is asked to stop and is stopped. Source: Microsoft's
-/// "Cluster pending operation (OperationNotAllowed) errors".
+/// "Cluster pending operation (`OperationNotAllowed`) errors".
 pub(super) fn power_state_unchanged(start: bool) -> ArmError {
     let (state, act) = if start { ("Running", "starting") } else { ("Stopped", "stopping") };
     operation_not_allowed(format!(
