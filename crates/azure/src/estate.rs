@@ -12,8 +12,9 @@ use crate::{
     Kind, Resource, ResourceId,
     model::{
         AgentPool, Connection, DnsResolver, ForwardingRule, ForwardingRuleset, InboundEndpoint, LocalNetworkGateway,
-        ManagedCluster, Model, NetworkInterface, OutboundEndpoint, PrivateDnsZone, PrivateEndpoint, PublicIpAddress,
-        RecordSet, RulesetLink, Subnet, UserAssignedIdentity, VirtualMachine, VirtualNetwork, VirtualNetworkGateway,
+        ManagedCluster, Model, NetworkInterface, NetworkSecurityGroup, OutboundEndpoint, PrivateDnsZone,
+        PrivateEndpoint, PublicIpAddress, RecordSet, RouteTable, RulesetLink, Subnet, UserAssignedIdentity,
+        VirtualMachine, VirtualNetwork, VirtualNetworkGateway,
     },
 };
 
@@ -177,6 +178,10 @@ typed! {
     public_ip_address: PublicIpAddress,
     /// The virtual machine `id`.
     virtual_machine: VirtualMachine,
+    /// The network security group `id`.
+    network_security_group: NetworkSecurityGroup,
+    /// The route table `id`.
+    route_table: RouteTable,
     /// The private endpoint `id`.
     private_endpoint: PrivateEndpoint,
     /// The private DNS zone `id`.

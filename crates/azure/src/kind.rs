@@ -73,11 +73,11 @@ kinds! {
     RecordSrv = "Microsoft.Network/privateDnsZones/SRV",
     /// `TXT` record set.
     RecordTxt = "Microsoft.Network/privateDnsZones/TXT",
-    /// A network security group (a document; rules are not modelled yet).
+    /// A network security group.
     NetworkSecurityGroup = "Microsoft.Network/networkSecurityGroups",
     /// A rule of a network security group.
     SecurityRule = "Microsoft.Network/networkSecurityGroups/securityRules",
-    /// A route table (a document; routes are not modelled yet).
+    /// A route table.
     RouteTable = "Microsoft.Network/routeTables",
     /// A route of a route table.
     Route = "Microsoft.Network/routeTables/routes",

@@ -108,6 +108,10 @@ impl Resource {
             Model::ResourceGroup
             | Model::VirtualNetwork(_)
             | Model::PublicIpAddress(_)
+            | Model::NetworkSecurityGroup(_)
+            | Model::SecurityRule(_)
+            | Model::RouteTable(_)
+            | Model::Route(_)
             | Model::PrivateDnsZone(_)
             | Model::RecordSet(_)
             | Model::LocalNetworkGateway(_)

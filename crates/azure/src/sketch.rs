@@ -44,6 +44,20 @@ impl Sketch {
         self
     }
 
+    /// Adds to, or replaces, properties of a resource sketched before.
+    #[must_use]
+    pub fn amend(self, id: ResourceId, options: Value) -> Self {
+        let before = self.changes.iter().rev().find_map(|change| match change {
+            Change::Put(resource) if *resource.id() == id => Some(resource.document().value()),
+            _ => None,
+        });
+        let mut document = before.unwrap_or_else(|| json!({"properties": {}}));
+        if let (Value::Object(properties), Value::Object(options)) = (&mut document["properties"], options) {
+            properties.extend(options);
+        }
+        self.put(id, &document)
+    }
+
     /// Deletes a resource.
     #[must_use]
     pub fn delete(mut self, id: ResourceId) -> Self {
@@ -83,6 +97,90 @@ impl Sketch {
                 {"name": "ipconfig1", "properties": {"privateIPAddress": address, "subnet": {"id": subnet}}}
             ]}}),
         )
+    }
+
+    /// A subnet of a network.
+    #[must_use]
+    pub fn subnet(self, network: &str, name: &str, prefix: &str) -> Self {
+        let id = self.id(Kind::Subnet, &format!("{network}/{name}"));
+        self.put(id, &json!({"properties": {"addressPrefix": prefix}}))
+    }
+
+    /// A network interface in any subnet, with what else it has.
+    #[must_use]
+    pub fn nic_in(self, name: &str, network: &str, subnet: &str, address: &str, options: Value) -> Self {
+        let id = self.id(Kind::NetworkInterface, name);
+        let subnet = self.id(Kind::Subnet, &format!("{network}/{subnet}"));
+        self.put(
+            id.clone(),
+            &json!({"properties": {"ipConfigurations": [
+                {"name": "ipconfig1", "properties": {"privateIPAddress": address, "subnet": {"id": subnet}}}
+            ]}}),
+        )
+        .amend(id, options)
+    }
+
+    /// Gives a network interface a public address, by a public IP address called `<nic>-ip`.
+    #[must_use]
+    pub fn public_address(self, nic: &str, address: &str) -> Self {
+        let (nic_id, public) =
+            (self.id(Kind::NetworkInterface, nic), self.id(Kind::PublicIpAddress, &format!("{nic}-ip")));
+        let sketch = self.put(public.clone(), &json!({"properties": {"ipAddress": address}}));
+        let before = sketch.changes.iter().rev().find_map(|change| match change {
+            Change::Put(resource) if *resource.id() == nic_id => Some(resource.document().value()),
+            _ => None,
+        });
+        let mut document = before.unwrap_or_else(|| json!({}));
+        document["properties"]["ipConfigurations"][0]["properties"]["publicIPAddress"] = json!({"id": public});
+        sketch.put(nic_id, &document)
+    }
+
+    /// A route table with routes `(prefix, next hop)`, called `r0`, `r1`, …; the next hop is an
+    /// appliance's address or the name of a next hop type.
+    #[must_use]
+    pub fn route_table(self, name: &str, routes: &[(&str, &str)]) -> Self {
+        let id = self.id(Kind::RouteTable, name);
+        let route = |(index, (prefix, next_hop)): (usize, &(&str, &str))| {
+            let mut properties = json!({"addressPrefix": prefix, "nextHopType": next_hop});
+            if next_hop.parse::<std::net::Ipv4Addr>().is_ok() {
+                properties = json!({
+                    "addressPrefix": prefix, "nextHopType": "VirtualAppliance", "nextHopIpAddress": next_hop,
+                });
+            }
+            json!({"name": format!("r{index}"), "properties": properties})
+        };
+        let routes: Vec<Value> = routes.iter().enumerate().map(route).collect();
+        self.put(id, &json!({"properties": {"routes": routes}}))
+    }
+
+    /// Puts a subnet, `<network>/<subnet>`, under a route table.
+    #[must_use]
+    pub fn routed_by(self, subnet: &str, table: &str) -> Self {
+        let (id, table) = (self.id(Kind::Subnet, subnet), self.id(Kind::RouteTable, table));
+        self.amend(id, json!({"routeTable": {"id": table}}))
+    }
+
+    /// A network security group with rules `(priority, "Inbound" or "Outbound", "Allow" or "Deny",
+    /// source, destination, port)`, called `rule-<priority>`, for every protocol.
+    #[must_use]
+    pub fn security_group(self, name: &str, rules: &[(u32, &str, &str, &str, &str, &str)]) -> Self {
+        let id = self.id(Kind::NetworkSecurityGroup, name);
+        let rule = |(priority, direction, access, source, destination, port): &(u32, &str, &str, &str, &str, &str)| {
+            json!({"name": format!("rule-{priority}"), "properties": {
+                "priority": priority, "direction": direction, "access": access, "protocol": "*",
+                "sourceAddressPrefix": source, "sourcePortRange": "*",
+                "destinationAddressPrefix": destination, "destinationPortRange": port,
+            }})
+        };
+        let rules: Vec<Value> = rules.iter().map(rule).collect();
+        self.put(id, &json!({"properties": {"securityRules": rules}}))
+    }
+
+    /// Puts a subnet, `<network>/<subnet>`, or a network interface under a network security group.
+    #[must_use]
+    pub fn guarded_by(self, kind: Kind, name: &str, group: &str) -> Self {
+        let (id, group) = (self.id(kind, name), self.id(Kind::NetworkSecurityGroup, group));
+        self.amend(id, json!({"networkSecurityGroup": {"id": group}}))
     }
 
     /// One half of a peering, `to-<to>` in `from`.
@@ -227,15 +325,17 @@ impl Sketch {
     }
 
     /// A DNS private resolver of a network: inbound endpoint `in` at `address`, in the subnet
-    /// `inbound` (the /28 around it), and outbound endpoint `out`, in the subnet `outbound`.
+    /// `inbound` (the /28 around it), and outbound endpoint `out`, in the subnet `outbound` (the next /28).
     #[must_use]
     pub fn resolver(self, name: &str, network: &str, address: &str) -> Self {
         let resolver = self.id(Kind::DnsResolver, name);
         let network = self.id(Kind::VirtualNetwork, network);
         let (inbound, outbound) = (network.child("subnets", "inbound"), network.child("subnets", "outbound"));
+        let next = address.parse().map_or(0, |address: std::net::Ipv4Addr| u32::from(address) + 16);
+        let after = format!("{}/28", std::net::Ipv4Addr::from(next));
         self.put(resolver.clone(), &json!({"properties": {"virtualNetwork": {"id": network}}}))
             .put(inbound.clone(), &json!({"properties": {"addressPrefix": format!("{address}/28")}}))
-            .put(outbound.clone(), &json!({"properties": {}}))
+            .put(outbound.clone(), &json!({"properties": {"addressPrefix": after}}))
             .put(
                 resolver.child("inboundEndpoints", "in"),
                 &json!({"properties": {"ipConfigurations": [

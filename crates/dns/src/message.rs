@@ -61,7 +61,7 @@ fn find(network: &Network, view: &ViewId, name: &DnsName, record_type: RecordTyp
     let code = match answer.outcome {
         Outcome::NoError => ResponseCode::NoError,
         Outcome::NxDomain => ResponseCode::NXDomain,
-        Outcome::AliasLoop | Outcome::NoView => ResponseCode::ServFail,
+        Outcome::AliasLoop | Outcome::NoView | Outcome::ForwarderUnreachable => ResponseCode::ServFail,
     };
     (code, answer)
 }

@@ -2,8 +2,10 @@
 //!
 //! A virtual network's view is what 168.63.129.16 says there: the linked private zone with the
 //! longest matching name is authoritative, also for what it does not have, unless its link says
-//! `NxDomainRedirect`; everything else is public DNS. Source: azure-truth "Zones"; documentation
-//! "What is a private Azure DNS zone", "Fallback to internet for Azure Private DNS zones".
+//! `NxDomainRedirect`. Where no linked zone matches, the rule with the longest matching domain of
+//! the forwarding ruleset linked to the network says whom to ask; everything else is public DNS.
+//! Sources: azure-truth "Zones"; documentation "What is a private Azure DNS zone", "Fallback to
+//! internet for Azure Private DNS zones", "What is Azure DNS Private Resolver" (its nine steps).
 
 use std::sync::LazyLock;
 
@@ -14,13 +16,17 @@ use azure::{
 use serde::Serialize;
 
 use crate::{
-    network::{LinkedZone, Network},
+    attachment::Attachment,
+    network::Network,
     trace::{Hop, Recorder},
+    virtual_network::{ForwardingRule, LinkedZone},
     zone::{Lookup, Node, Zone, default_soa},
 };
 
 /// Longest chain of aliases that is followed.
 const ALIASES_MAX: usize = 16;
+/// Longest chain of servers that forward to each other; a longer one is a loop and answers nothing.
+const FORWARDS_MAX: usize = 4;
 /// Time to live, in seconds, of the public names AKS makes.
 const PUBLIC_TTL_S: u32 = 300;
 /// The domain in which AKS's public names live.
@@ -58,6 +64,8 @@ pub enum Outcome {
     AliasLoop,
     /// There is no such view.
     NoView,
+    /// A forwarding rule covers the name and none of its servers answers: `SERVFAIL`.
+    ForwarderUnreachable,
 }
 
 /// One record of an answer.
@@ -91,11 +99,13 @@ pub struct Answer {
     pub records: Vec<AnswerRecord>,
     /// Present when the answer is negative.
     pub authority: Option<Authority>,
+    /// The forwarding rule whose servers do not answer.
+    pub failed_rule: Option<ResourceId>,
 }
 
 impl Answer {
-    fn new(outcome: Outcome) -> Self {
-        Self { outcome, records: Vec::new(), authority: None }
+    pub(crate) fn new(outcome: Outcome) -> Self {
+        Self { outcome, records: Vec::new(), authority: None, failed_rule: None }
     }
 
     /// The IPv4 addresses in the answer.
@@ -110,6 +120,18 @@ impl Answer {
 impl Network {
     /// What the view answers for `name` (lower case, no trailing dot) and `query`.
     pub fn answer(&self, view: &ViewId, name: &DnsName, query: QueryType, recorder: &mut impl Recorder) -> Answer {
+        self.answer_after(0, view, name, query, recorder)
+    }
+
+    /// The same after some servers have forwarded the question.
+    fn answer_after(
+        &self,
+        forwards: usize,
+        view: &ViewId,
+        name: &DnsName,
+        query: QueryType,
+        recorder: &mut impl Recorder,
+    ) -> Answer {
         let mut answer = Answer::new(Outcome::NoError);
         let mut name = name.clone();
         for _ in 0..ALIASES_MAX {
@@ -152,6 +174,17 @@ impl Network {
                     answer.outcome = Outcome::NxDomain;
                     answer.authority = Some(public_authority(&name));
                 }
+                Found::Forward(rule) => {
+                    let next = self.forward(rule, forwards, recorder);
+                    let rest = match next {
+                        Some(view) => self.answer_after(forwards + 1, &view, &name, query, recorder),
+                        None => {
+                            Answer { failed_rule: Some(rule.id.clone()), ..Answer::new(Outcome::ForwarderUnreachable) }
+                        }
+                    };
+                    answer.records.extend(rest.records);
+                    return Answer { records: answer.records, ..rest };
+                }
                 Found::NoView => answer.outcome = Outcome::NoView,
             }
             let addresses = || answer.addresses().collect::<Vec<_>>();
@@ -171,7 +204,9 @@ impl Network {
             linked.and_then(|linked| self.zone(&linked.zone).map(|zone| (linked, zone)))
         else {
             recorder.record(|| Hop::NoLinkedZone { network: network.id.clone() });
-            return self.find_public(name);
+            let root = network.forwarding_rules.get(&DnsName::root());
+            let rule = name.suffixes().find_map(|suffix| network.forwarding_rules.get(suffix)).or(root);
+            return rule.map_or_else(|| self.find_public(name), Found::Forward);
         };
         recorder.record(|| Hop::LinkedZone { zone: zone.clone(), link: link.clone() });
         match compiled.lookup(name.relative_to(&compiled.name).unwrap_or_default()) {
@@ -183,6 +218,23 @@ impl Network {
             }
             Lookup::Absent => Found::Absent(compiled),
         }
+    }
+
+    /// Whom a forwarding rule leads to: the first of its servers that its outbound endpoint reaches.
+    fn forward(&self, rule: &ForwardingRule, forwards: usize, recorder: &mut impl Recorder) -> Option<ViewId> {
+        recorder.record(|| Hop::ForwardingRule { rule: rule.id.clone() });
+        if forwards == FORWARDS_MAX {
+            return None;
+        }
+        let seat = self.subnet_seat(rule.outbound.as_ref()?)?;
+        for &(address, port) in &rule.targets {
+            if let Some((view, responder)) = self.server_at(Attachment::Inside(seat), address, port) {
+                recorder.record(|| Hop::Ask { responder });
+                return Some(view);
+            }
+            recorder.record(|| Hop::ServerUnreachable { address });
+        }
+        None
     }
 
     fn find_public(&self, name: &DnsName) -> Found<'_> {
@@ -200,6 +252,7 @@ enum Found<'a> {
     Absent(&'a Zone),
     Public(std::net::Ipv4Addr),
     PublicAbsent,
+    Forward(&'a ForwardingRule),
     NoView,
 }
 

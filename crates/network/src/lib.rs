@@ -1,25 +1,44 @@
-//! The compiled network: [`Network::compile`] turns an [`azure::Estate`] into name views, routes
-//! and endpoints; [`Network::answer`], [`Network::resolve`], [`Network::route`] and
-//! [`Network::reach`] are the one resolver and the one router that everything uses.
+//! The compiled network: [`Network::compile`] turns an [`azure::Estate`] into name views, effective
+//! routes, security groups and endpoints; [`Network::answer`], [`Network::resolve`],
+//! [`Network::route`] and [`Network::reach`] are the one resolver and the one router that
+//! everything uses.
 //!
 //! Pure and total: no I/O, no clock, no randomness. A reference to nothing is a finding.
 
 mod answer;
+mod attachment;
 mod compile;
+mod conversation;
+mod disposition;
+mod flow;
+mod names;
 mod network;
 pub mod plan;
 mod reach;
+mod route;
+mod security;
 mod trace;
 mod vantage;
+mod virtual_network;
+mod walk;
 mod zone;
 
 pub use answer::{Answer, AnswerRecord, Authority, Outcome, QueryType, ViewId};
+pub use attachment::{DEFAULT_OUTBOUND_ADDRESS, INTERNET_HOST_ADDRESS};
 pub use azure::{
     DnsName, Estate, Finding, ResourceId,
     model::{RecordData, RecordType, Soa},
 };
-pub use network::{Client, Cluster, Gateway, Interface, LinkedZone, Network, PeeredNetwork, VirtualNetwork};
-pub use reach::{AZURE_DNS, Destination, Host};
-pub use trace::{Disposition, Hop, NextHop, PeeringFault, Recorder, Resolution, Responder, Silent, Trace};
+pub use conversation::Destination;
+pub use disposition::{ApplianceFault, Disposition, PeeringFault};
+pub use flow::{EPHEMERAL_PORTS, Flow, Protocol};
+pub use network::{Client, Cluster, Network, PublicHolder};
+pub use reach::Host;
+pub use route::{AZURE_DNS, EffectiveRoute, NextHop, RouteSource};
+pub use security::{SecurityGroup, Tags};
+pub use trace::{Hop, Recorder, Resolution, Responder, Silent, Trace};
 pub use vantage::{Vantage, VantageError};
+pub use virtual_network::{
+    ForwardingRule, Gateway, InboundEndpoint, Interface, LinkedZone, PeeredNetwork, Site, Subnet, VirtualNetwork,
+};
 pub use zone::{Lookup, Node, Zone};

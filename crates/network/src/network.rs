@@ -6,89 +6,17 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
-use azure::{
-    DnsName, Estate, Finding, ResourceId,
-    model::{HostsEntry, ResolutionPolicy},
-};
+use azure::{DnsName, Estate, Finding, Kind, Resource, ResourceId, model::HostsEntry};
 use imbl::{OrdMap, OrdSet};
 use ipnet::Ipv4Net;
 
 use crate::{
+    route::{EffectiveRoute, SubnetRouting},
+    security::{SecurityGroup, Tags},
     vantage::{Vantage, VantageError},
+    virtual_network::VirtualNetwork,
     zone::Zone,
 };
-
-/// A private DNS zone that a virtual network asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkedZone {
-    /// The zone.
-    pub zone: ResourceId,
-    /// The link.
-    pub link: ResourceId,
-    /// What happens when the zone does not have the name.
-    pub policy: ResolutionPolicy,
-}
-
-/// A peering that some prefix of another network lies behind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeeredNetwork {
-    /// The half on this side.
-    pub peering: ResourceId,
-    /// The network on the other side.
-    pub network: ResourceId,
-    /// Its address space, as the half on this side knows it.
-    pub prefixes: Vec<Ipv4Net>,
-    /// The other half exists, and neither was cut off from one that is gone.
-    pub connected: bool,
-    /// Both halves allow virtual network access.
-    pub access: bool,
-    /// Clients of this network's gateway may go on into the peered network: this half allows
-    /// gateway transit and the other half uses the remote gateway.
-    pub transit: bool,
-    /// This network uses the gateway on the other side (the reverse of `transit`).
-    pub uses_remote_gateway: bool,
-}
-
-/// Who is at an address of a virtual network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interface {
-    /// The network interface.
-    pub id: ResourceId,
-    /// The private endpoint it belongs to.
-    pub private_endpoint: Option<ResourceId>,
-}
-
-/// A point-to-site gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gateway {
-    /// The gateway.
-    pub id: ResourceId,
-    /// Where its clients' addresses come from.
-    pub client_address_pool: Vec<Ipv4Net>,
-}
-
-/// A virtual network, compiled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VirtualNetwork {
-    /// The network.
-    pub id: ResourceId,
-    /// Its address space.
-    pub address_space: Vec<Ipv4Net>,
-    /// Its subnets.
-    pub subnets: Vec<(ResourceId, Vec<Ipv4Net>)>,
-    /// Its custom DNS servers; none means Azure-provided DNS.
-    pub dns_servers: Vec<Ipv4Addr>,
-    /// The private zones it asks, by zone name.
-    pub linked_zones: BTreeMap<DnsName, LinkedZone>,
-    /// The networks its peerings name.
-    pub peers: Vec<PeeredNetwork>,
-    /// Who is at which address.
-    pub interfaces: BTreeMap<Ipv4Addr, Interface>,
-    /// Its point-to-site gateway.
-    pub gateway: Option<Gateway>,
-    /// What is wrong with it.
-    pub findings: Vec<Finding>,
-}
 
 /// A managed cluster as the network sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,10 +48,30 @@ pub struct Client {
     pub id: ResourceId,
     /// The gateway it is a VPN client of.
     pub gateway: Option<ResourceId>,
+    /// The site it stands in.
+    pub site: Option<ResourceId>,
+    /// Its address in that site.
+    pub address: Option<Ipv4Addr>,
+    /// The DNS servers it is set up with; a VPN's are asked first.
+    pub dns_servers: Vec<Ipv4Addr>,
     /// Its hosts file.
     pub hosts: Vec<HostsEntry>,
     /// Its address as the Internet sees it.
     pub public_address: Option<Ipv4Addr>,
+}
+
+/// Who has a public address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PublicHolder {
+    /// A public cluster.
+    Cluster(ResourceId),
+    /// An interface in a network.
+    Interface {
+        /// The network.
+        network: ResourceId,
+        /// The interface's own address there.
+        address: Ipv4Addr,
+    },
 }
 
 /// The compiled network at one revision. Cheap to clone; immutable.
@@ -131,13 +79,16 @@ pub struct Client {
 pub struct Network {
     pub(crate) estate: Estate,
     pub(crate) virtual_networks: OrdMap<ResourceId, Arc<VirtualNetwork>>,
+    /// By network, by subnet.
+    pub(crate) routing: OrdMap<ResourceId, Arc<BTreeMap<ResourceId, SubnetRouting>>>,
+    pub(crate) security_groups: OrdMap<ResourceId, Arc<SecurityGroup>>,
     pub(crate) zones: OrdMap<ResourceId, Arc<Zone>>,
     pub(crate) clusters: OrdMap<ResourceId, Arc<Cluster>>,
     pub(crate) clients: OrdMap<ResourceId, Arc<Client>>,
     /// Gateways by id, with the network each stands in.
     pub(crate) gateways: OrdMap<ResourceId, ResourceId>,
     pub(crate) public_names: OrdMap<DnsName, Ipv4Addr>,
-    pub(crate) public_addresses: OrdMap<Ipv4Addr, ResourceId>,
+    pub(crate) public_addresses: OrdSet<(Ipv4Addr, PublicHolder)>,
     pub(crate) vantages: OrdSet<Vantage>,
 }
 
@@ -160,6 +111,37 @@ impl Network {
     /// Every virtual network, in id order.
     pub fn virtual_networks(&self) -> &OrdMap<ResourceId, Arc<VirtualNetwork>> {
         &self.virtual_networks
+    }
+
+    /// The effective routes of a subnet, longest prefix first, one for each prefix; none if there is
+    /// no such subnet.
+    pub fn effective_routes(&self, subnet: &ResourceId) -> &[EffectiveRoute] {
+        self.subnet_routing(subnet).map_or(&[], |routing| &routing.routes)
+    }
+
+    /// What the service tags mean for the interfaces of a subnet.
+    pub fn tags(&self, subnet: &ResourceId) -> Option<&Tags> {
+        Some(&self.subnet_routing(subnet)?.tags)
+    }
+
+    pub(crate) fn subnet_routing(&self, subnet: &ResourceId) -> Option<&SubnetRouting> {
+        self.routing.get(&subnet.parent()?)?.get(subnet)
+    }
+
+    /// A network security group.
+    pub fn security_group(&self, id: &ResourceId) -> Option<&Arc<SecurityGroup>> {
+        self.security_groups.get(id)
+    }
+
+    /// Every network security group, in id order.
+    pub fn security_groups(&self) -> &OrdMap<ResourceId, Arc<SecurityGroup>> {
+        &self.security_groups
+    }
+
+    /// Who has a public address.
+    pub fn public_holder(&self, address: Ipv4Addr) -> Option<&PublicHolder> {
+        let first = (address, PublicHolder::Cluster(ResourceId::subscription_scope("")));
+        self.public_addresses.range(first..).next().filter(|(held, _)| *held == address).map(|(_, holder)| holder)
     }
 
     /// A private DNS zone.
@@ -197,12 +179,15 @@ impl Network {
         &self.vantages
     }
 
-    /// The vantage that `text` names (see [`Vantage::matches`]).
+    /// The vantage that `text` names (see [`Vantage::matches`]). A virtual machine's name stands for
+    /// its primary network interface, unless a vantage has that name itself.
     ///
     /// # Errors
     /// When none or more than one has that name.
     pub fn find_vantage(&self, text: &str) -> Result<&Vantage, VantageError> {
-        let mut matches = self.vantages.iter().filter(|vantage| vantage.matches(text));
+        let own: Vec<&Vantage> = self.vantages.iter().filter(|vantage| vantage.matches(text)).collect();
+        let named = if own.is_empty() { self.machines_called(text) } else { own };
+        let mut matches = named.into_iter();
         match (matches.next(), matches.next()) {
             (Some(only), None) => Ok(only),
             (None, _) => Err(VantageError::Unknown {
@@ -214,6 +199,21 @@ impl Network {
                 candidates: [first, second].into_iter().chain(matches).take(10).map(Vantage::key).collect(),
             }),
         }
+    }
+
+    /// The primary interfaces of the virtual machines that `text` names.
+    fn machines_called(&self, text: &str) -> Vec<&Vantage> {
+        let is_called = |id: &ResourceId| {
+            let in_group = id.group_name().map(|group| format!("{group}/{}", id.name()));
+            let names = [Some(id.name()), Some(id.key()), in_group.as_deref()];
+            names.into_iter().flatten().any(|name| name.eq_ignore_ascii_case(text))
+        };
+        let machines = self.estate.of_kind(Kind::VirtualMachine).filter(|machine| is_called(machine.id()));
+        let primary = |machine: &Arc<Resource>| {
+            let nic = self.estate.virtual_machine(machine.id())?.network_interfaces.first()?;
+            self.vantages.get(&Vantage::Interface(nic.clone()))
+        };
+        machines.filter_map(primary).collect()
     }
 
     /// What is wrong or not modelled, in every resource and every compiled unit.

@@ -5,11 +5,10 @@
 
 use std::net::Ipv4Addr;
 
-use azure::{DnsName, ResourceId, model::ConnectionStatus};
-use ipnet::Ipv4Net;
+use azure::{DnsName, ResourceId, model::Direction};
 use serde::Serialize;
 
-use crate::{answer::Answer, vantage::Vantage};
+use crate::{answer::Answer, disposition::Disposition, route::EffectiveRoute, vantage::Vantage};
 
 /// Takes the steps of a question as they happen.
 pub trait Recorder {
@@ -51,35 +50,23 @@ pub enum Responder {
         /// The network the server stands in.
         network: ResourceId,
     },
+    /// An inbound endpoint of a DNS private resolver, which answers as 168.63.129.16 does in its
+    /// network.
+    InboundEndpoint {
+        /// The endpoint.
+        endpoint: ResourceId,
+        /// The network it stands in.
+        network: ResourceId,
+    },
+    /// A DNS server in a site outside Azure, which knows public DNS only.
+    SiteServer {
+        /// The server.
+        address: Ipv4Addr,
+        /// The machine.
+        machine: ResourceId,
+    },
     /// Public DNS.
     PublicDns,
-}
-
-/// Where a packet goes next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
-pub enum NextHop {
-    /// Stays in the virtual network.
-    VirtualNetwork {
-        /// The network.
-        network: ResourceId,
-    },
-    /// Into a peered virtual network.
-    Peering {
-        /// The half on this side.
-        peering: ResourceId,
-        /// The network on the other side.
-        network: ResourceId,
-    },
-    /// Through a VPN gateway.
-    Gateway {
-        /// The gateway.
-        gateway: ResourceId,
-    },
-    /// To the Internet.
-    Internet,
-    /// Nowhere: the system route for private address ranges.
-    None,
 }
 
 /// One step on the way to an answer or a connection.
@@ -115,6 +102,11 @@ pub enum Hop {
         /// The network without such a link.
         network: ResourceId,
     },
+    /// A forwarding rule covers the name, so its servers are asked.
+    ForwardingRule {
+        /// The rule.
+        rule: ResourceId,
+    },
     /// The linked zone has no such name and its link says to ask public DNS (`NxDomainRedirect`).
     RedirectedToPublic {
         /// The link.
@@ -138,10 +130,37 @@ pub enum Hop {
     Route {
         /// The destination.
         to: Ipv4Addr,
-        /// The prefix that matched.
-        prefix: Ipv4Net,
-        /// Where it leads.
-        next_hop: NextHop,
+        /// The subnet whose effective route it is; a machine outside Azure has its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        subnet: Option<ResourceId>,
+        /// The route.
+        #[serde(flatten)]
+        route: EffectiveRoute,
+    },
+    /// A rule of a network security group decided.
+    SecurityRule {
+        /// The group.
+        group: ResourceId,
+        /// The rule.
+        rule: String,
+        /// Which way.
+        direction: Direction,
+        /// What it decided.
+        allowed: bool,
+    },
+    /// A machine takes what a user-defined route sends it, to pass it on.
+    Appliance {
+        /// Its interface.
+        interface: ResourceId,
+        /// Its address.
+        address: Ipv4Addr,
+    },
+    /// The request has arrived; what follows is the way of the reply.
+    Reply {
+        /// Who replies.
+        from: Ipv4Addr,
+        /// Whom the reply is for.
+        to: Ipv4Addr,
     },
     /// The private endpoint at the destination takes the connection to its service.
     PrivateEndpoint {
@@ -150,143 +169,18 @@ pub enum Hop {
         /// What it leads to.
         service: ResourceId,
     },
+    /// A public address is an interface's.
+    PublicAddress {
+        /// The public address.
+        address: Ipv4Addr,
+        /// The interface's own.
+        private: Ipv4Addr,
+    },
     /// The public address of a cluster takes the connection.
     PublicEndpoint {
         /// The cluster.
         cluster: ResourceId,
     },
-}
-
-/// How a question of reachability ends: a closed set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "disposition")]
-pub enum Disposition {
-    /// The connection reaches this cluster's API server.
-    Connected {
-        /// The cluster.
-        cluster: ResourceId,
-        /// The address connected to.
-        address: Ipv4Addr,
-    },
-    /// The name does not exist where this vantage asks.
-    NameNotFound {
-        /// The name.
-        name: DnsName,
-        /// Who said so.
-        responder: Responder,
-    },
-    /// The name exists and has no IPv4 address.
-    NoAddress {
-        /// The name.
-        name: DnsName,
-    },
-    /// No configured DNS server can be reached.
-    NoResolver {
-        /// The servers tried.
-        servers: Vec<Ipv4Addr>,
-    },
-    /// The alias chain does not end.
-    AliasLoop {
-        /// The name asked.
-        name: DnsName,
-    },
-    /// Nothing routes to the address from here.
-    NoRoute {
-        /// The address.
-        to: Ipv4Addr,
-    },
-    /// A peering covers the address but does not carry traffic.
-    PeeringBlocks {
-        /// The address.
-        to: Ipv4Addr,
-        /// The half that is missing its partner or disallows access.
-        peering: ResourceId,
-        /// Why.
-        why: PeeringFault,
-    },
-    /// Nothing is at the address.
-    NothingThere {
-        /// The address.
-        to: Ipv4Addr,
-    },
-    /// The private endpoint's connection is not approved.
-    EndpointNotApproved {
-        /// The endpoint.
-        endpoint: ResourceId,
-        /// Its state.
-        #[serde(serialize_with = "status_text")]
-        status: ConnectionStatus,
-    },
-    /// The cluster is stopped.
-    ClusterStopped {
-        /// The cluster.
-        cluster: ResourceId,
-    },
-    /// A machine or service is there and does not listen on the port.
-    PortClosed {
-        /// The address.
-        to: Ipv4Addr,
-        /// The port.
-        port: u16,
-    },
-    /// The public API server does not accept this source address.
-    SourceNotAuthorized {
-        /// The cluster.
-        cluster: ResourceId,
-    },
-    /// The vantage itself no longer exists or has no address.
-    NoVantage,
-}
-
-/// Why a peering carries nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum PeeringFault {
-    /// The other half does not exist.
-    OneSided,
-    /// A half has `allowVirtualNetworkAccess: false`.
-    AccessDisallowed,
-}
-
-impl Disposition {
-    /// Whether the client gets its connection.
-    pub fn is_connected(&self) -> bool {
-        matches!(self, Self::Connected { .. })
-    }
-
-    /// The outcome in one line, for people.
-    pub fn sentence(&self) -> String {
-        match self {
-            Self::Connected { cluster, address } => format!("connected to cluster {} at {address}", cluster.name()),
-            Self::NameNotFound { name, responder } => {
-                format!("{} has no name {name} (NXDOMAIN)", responder.describe())
-            }
-            Self::NoAddress { name } => format!("{name} exists but has no IPv4 address"),
-            Self::NoResolver { servers } => {
-                let servers: Vec<String> = servers.iter().map(Ipv4Addr::to_string).collect();
-                format!("no configured DNS server can be reached ({})", servers.join(", "))
-            }
-            Self::AliasLoop { name } => format!("the aliases of {name} do not end"),
-            Self::NoRoute { to } => format!("no route leads to {to} from here"),
-            Self::PeeringBlocks { to, peering, why } => {
-                let why = match why {
-                    PeeringFault::OneSided => "has no other half",
-                    PeeringFault::AccessDisallowed => "does not allow virtual network access",
-                };
-                format!("{to} lies behind peering {}, which {why}", peering.name())
-            }
-            Self::NothingThere { to } => format!("nothing is at {to}"),
-            Self::EndpointNotApproved { endpoint, status } => {
-                format!("the connection of private endpoint {} is {}", endpoint.name(), status_name(*status))
-            }
-            Self::ClusterStopped { cluster } => format!("cluster {} is stopped", cluster.name()),
-            Self::PortClosed { to, port } => format!("nothing listens on port {port} of {to}"),
-            Self::SourceNotAuthorized { cluster } => {
-                format!("the authorized IP ranges of cluster {} do not include this client", cluster.name())
-            }
-            Self::NoVantage => "this vantage does not exist".to_owned(),
-        }
-    }
 }
 
 impl Responder {
@@ -296,6 +190,10 @@ impl Responder {
             Self::HostsFile => "the hosts file".to_owned(),
             Self::AzureDns { network } => format!("168.63.129.16 in {}", network.name()),
             Self::CustomServer { address, network } => format!("DNS server {address} in {}", network.name()),
+            Self::InboundEndpoint { endpoint, network } => {
+                format!("inbound endpoint {} in {}", endpoint.name(), network.name())
+            }
+            Self::SiteServer { address, machine } => format!("DNS server {address} on {}", machine.name()),
             Self::PublicDns => "public DNS".to_owned(),
         }
     }
@@ -322,18 +220,4 @@ pub struct Trace {
     /// How it ended.
     #[serde(flatten)]
     pub disposition: Disposition,
-}
-
-fn status_name(status: ConnectionStatus) -> &'static str {
-    match status {
-        ConnectionStatus::Approved => "Approved",
-        ConnectionStatus::Pending => "Pending",
-        ConnectionStatus::Rejected => "Rejected",
-        ConnectionStatus::Disconnected => "Disconnected",
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn status_text<S: serde::Serializer>(status: &ConnectionStatus, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(status_name(*status))
 }

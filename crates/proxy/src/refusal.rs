@@ -23,15 +23,26 @@ pub(crate) enum SocksReply {
 pub(crate) fn socks_reply(disposition: &Disposition) -> SocksReply {
     match disposition {
         Disposition::Connected { .. } => SocksReply::Succeeded,
-        Disposition::NoRoute { .. } | Disposition::PeeringBlocks { .. } => SocksReply::NetworkUnreachable,
-        Disposition::PortClosed { .. } | Disposition::ClusterStopped { .. } => SocksReply::ConnectionRefused,
-        Disposition::SourceNotAuthorized { .. } => SocksReply::NotAllowed,
+        Disposition::NoRoute { .. }
+        | Disposition::RouteDrops { .. }
+        | Disposition::NoGateway { .. }
+        | Disposition::NoAppliance { .. }
+        | Disposition::RoutingLoop { .. }
+        | Disposition::ForwardedTrafficRefused { .. }
+        | Disposition::PeeringBlocks { .. } => SocksReply::NetworkUnreachable,
+        Disposition::PortClosed { .. } | Disposition::NameServer { .. } | Disposition::ClusterStopped { .. } => {
+            SocksReply::ConnectionRefused
+        }
+        Disposition::SourceNotAuthorized { .. } | Disposition::SecurityRuleDenies { .. } => SocksReply::NotAllowed,
         Disposition::NoVantage => SocksReply::GeneralFailure,
         Disposition::NameNotFound { .. }
         | Disposition::NoAddress { .. }
         | Disposition::NoResolver { .. }
+        | Disposition::ForwarderUnreachable { .. }
         | Disposition::AliasLoop { .. }
         | Disposition::NothingThere { .. }
+        | Disposition::ReplyLost { .. }
+        | Disposition::MachineStopped { .. }
         | Disposition::EndpointNotApproved { .. } => SocksReply::HostUnreachable,
     }
 }
@@ -43,15 +54,25 @@ fn http_status(disposition: &Disposition) -> u16 {
         Disposition::Connected { .. } => 200,
         Disposition::SourceNotAuthorized { .. } => 403,
         Disposition::NoRoute { .. }
+        | Disposition::RouteDrops { .. }
+        | Disposition::NoGateway { .. }
+        | Disposition::NoAppliance { .. }
+        | Disposition::RoutingLoop { .. }
+        | Disposition::ForwardedTrafficRefused { .. }
+        | Disposition::SecurityRuleDenies { .. }
+        | Disposition::ReplyLost { .. }
+        | Disposition::MachineStopped { .. }
         | Disposition::PeeringBlocks { .. }
         | Disposition::NothingThere { .. }
         | Disposition::EndpointNotApproved { .. } => 504,
         Disposition::NameNotFound { .. }
         | Disposition::NoAddress { .. }
         | Disposition::NoResolver { .. }
+        | Disposition::ForwarderUnreachable { .. }
         | Disposition::AliasLoop { .. }
         | Disposition::ClusterStopped { .. }
         | Disposition::PortClosed { .. }
+        | Disposition::NameServer { .. }
         | Disposition::NoVantage => 502,
     }
 }

@@ -2,6 +2,8 @@
 
 mod compute;
 mod dns_resolver;
+mod routing;
+mod security;
 mod vpn;
 
 use std::net::Ipv4Addr;
@@ -12,8 +14,9 @@ use crate::{
     DnsName, Finding, Json, Kind, ResourceId,
     model::{
         AgentPool, ConnectionStatus, HostsEntry, IpConfiguration, LabClient, ManagedCluster, Model, NetworkInterface,
-        Peering, PrivateDnsZone, PrivateDnsZoneMode, PrivateEndpoint, PublicIpAddress, RecordData, RecordSet,
-        ResolutionPolicy, RoleAssignment, Soa, Subnet, UserAssignedIdentity, VirtualNetwork, VirtualNetworkLink,
+        Peering, PrivateDnsZone, PrivateDnsZoneMode, PrivateEndpoint, PrivateEndpointPolicies, PublicIpAddress,
+        RecordData, RecordSet, ResolutionPolicy, RoleAssignment, Soa, Subnet, UserAssignedIdentity, VirtualNetwork,
+        VirtualNetworkLink,
     },
 };
 
@@ -25,6 +28,7 @@ use crate::{
 pub fn lower(id: &ResourceId, document: &Value, hidden: &Value) -> (Model, Vec<Finding>) {
     let properties = Json::new(document).get("properties");
     let kind = Kind::of(id);
+    let mut findings = Vec::new();
     let model = match kind {
         Kind::ResourceGroup => Some(Model::ResourceGroup),
         Kind::VirtualNetwork => Some(Model::VirtualNetwork(virtual_network(properties))),
@@ -35,6 +39,13 @@ pub fn lower(id: &ResourceId, document: &Value, hidden: &Value) -> (Model, Vec<F
             Some(Model::PublicIpAddress(PublicIpAddress { address: properties.get("ipAddress").parsed() }))
         }
         Kind::VirtualMachine => Some(Model::VirtualMachine(compute::virtual_machine(properties, Json::new(hidden)))),
+        Kind::NetworkSecurityGroup => Some(Model::NetworkSecurityGroup(security::group(id, properties, &mut findings))),
+        Kind::SecurityRule => security::rule(id, id.name(), properties, &mut findings).map(Model::SecurityRule),
+        Kind::RouteTable => Some(Model::RouteTable(routing::table(id, properties, &mut findings))),
+        Kind::Route => match routing::route(id, id.name(), properties, &mut findings) {
+            Some(route) => Some(Model::Route(route)),
+            None => return (Model::Unmodelled, findings),
+        },
         Kind::PrivateEndpoint => Some(Model::PrivateEndpoint(private_endpoint(properties))),
         Kind::PrivateDnsZone => id.name().parse().ok().map(|name| Model::PrivateDnsZone(PrivateDnsZone { name })),
         Kind::VirtualNetworkLink => link(properties).map(Model::VirtualNetworkLink),
@@ -60,7 +71,7 @@ pub fn lower(id: &ResourceId, document: &Value, hidden: &Value) -> (Model, Vec<F
         _ => return (Model::Unmodelled, Vec::new()),
     };
     match model {
-        Some(model) => (model, Vec::new()),
+        Some(model) => (model, findings),
         None => (Model::Unmodelled, vec![Finding::unreadable(id)]),
     }
 }
@@ -76,10 +87,18 @@ fn subnet(properties: Json<'_>) -> Subnet {
     let mut prefixes = properties.get("addressPrefixes").prefixes();
     prefixes.extend(properties.get("addressPrefix").text().and_then(crate::parse_prefix));
     prefixes.dedup();
+    let policies =
+        |network_security_groups, route_tables| PrivateEndpointPolicies { network_security_groups, route_tables };
     Subnet {
         prefixes,
         network_security_group: properties.get("networkSecurityGroup").id(),
         route_table: properties.get("routeTable").id(),
+        private_endpoint_policies: match properties.get("privateEndpointNetworkPolicies").text() {
+            Some(text) if text.eq_ignore_ascii_case("Enabled") => policies(true, true),
+            Some(text) if text.eq_ignore_ascii_case("NetworkSecurityGroupEnabled") => policies(true, false),
+            Some(text) if text.eq_ignore_ascii_case("RouteTableEnabled") => policies(false, true),
+            _ => PrivateEndpointPolicies::default(),
+        },
     }
 }
 

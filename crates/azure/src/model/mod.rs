@@ -2,6 +2,8 @@
 
 mod compute;
 mod dns_resolver;
+mod routing;
+mod security;
 mod vpn;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -11,6 +13,10 @@ use ipnet::Ipv4Net;
 pub use compute::VirtualMachine;
 pub use dns_resolver::{
     DnsResolver, ForwardingRule, ForwardingRuleset, InboundEndpoint, OutboundEndpoint, RulesetLink,
+};
+pub use routing::{Route, RouteNextHop, RouteTable};
+pub use security::{
+    Access, AddressMatch, Direction, NetworkSecurityGroup, PortRange, RuleProtocol, SecurityRule, ServiceTag,
 };
 pub use vpn::{Connection, LocalNetworkGateway, VirtualNetworkGateway};
 
@@ -33,6 +39,14 @@ pub enum Model {
     PublicIpAddress(PublicIpAddress),
     /// A virtual machine.
     VirtualMachine(VirtualMachine),
+    /// A network security group.
+    NetworkSecurityGroup(NetworkSecurityGroup),
+    /// A rule of a network security group.
+    SecurityRule(SecurityRule),
+    /// A route table.
+    RouteTable(RouteTable),
+    /// A route of a route table.
+    Route(Route),
     /// A private endpoint.
     PrivateEndpoint(PrivateEndpoint),
     /// A private DNS zone.
@@ -91,6 +105,17 @@ pub struct Subnet {
     pub network_security_group: Option<ResourceId>,
     /// `routeTable.id`.
     pub route_table: Option<ResourceId>,
+    /// `privateEndpointNetworkPolicies`.
+    pub private_endpoint_policies: PrivateEndpointPolicies,
+}
+
+/// `privateEndpointNetworkPolicies`: what of the subnet's governs traffic to private endpoints in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PrivateEndpointPolicies {
+    /// `NetworkSecurityGroupEnabled` or `Enabled`: the subnet's network security group.
+    pub network_security_groups: bool,
+    /// `RouteTableEnabled` or `Enabled`: user-defined routes, so that the endpoint's own /32 goes.
+    pub route_tables: bool,
 }
 
 /// `…/virtualNetworkPeerings`: one half. The pair is connected when the other half exists.

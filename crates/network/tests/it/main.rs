@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod appliances;
 mod article;
+mod ask;
 mod incremental;
 mod names;
 mod routes;
+mod security;

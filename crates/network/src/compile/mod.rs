@@ -1,26 +1,35 @@
 //! `Estate` → `Network`: pure, total, and incremental.
 //!
-//! The network consists of units (a virtual network, a zone or one name of it, a cluster, a
-//! client). [`touched`] says which units a resource can influence; a change recompiles the units
+//! The network consists of units (a virtual network, its routing, a security group, a zone or one
+//! name of it, a cluster, a client). [`touched`] says which units a resource can influence; a change recompiles the units
 //! touched by the resource as it was and as it is now. Compiling from nothing recompiles all.
+
+mod virtual_network;
 
 use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use azure::{
-    Estate, Finding, Kind, Resource, ResourceId, aks,
+    Estate, Kind, Resource, ResourceId, aks,
     model::{self, Model},
 };
 
 use crate::{
-    network::{Client, Cluster, Gateway, Interface, LinkedZone, Network, PeeredNetwork, VirtualNetwork},
+    network::{Client, Cluster, Network, PublicHolder},
+    route,
+    security::SecurityGroup,
     vantage::Vantage,
+    virtual_network::VirtualNetwork,
     zone::Zone,
 };
 
-/// A part of the network that is compiled as a whole.
+/// A part of the network that is compiled as a whole. In this order: routing is compiled from
+/// virtual networks that are up to date.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Unit {
     VirtualNetwork(ResourceId),
+    /// The effective routes of a virtual network's subnets, and what service tags mean in them.
+    Routing(ResourceId),
+    SecurityGroup(ResourceId),
     Zone(ResourceId),
     /// The records of one name of a zone (relative, lower case).
     ZoneName(ResourceId, String),
@@ -39,7 +48,11 @@ impl Network {
         let mut units: BTreeSet<Unit> = BTreeSet::new();
         for resource in estate.iter() {
             match resource.kind() {
-                Kind::VirtualNetwork => units.insert(Unit::VirtualNetwork(resource.id().clone())),
+                Kind::VirtualNetwork => {
+                    units.insert(Unit::Routing(resource.id().clone()));
+                    units.insert(Unit::VirtualNetwork(resource.id().clone()))
+                }
+                Kind::NetworkSecurityGroup => units.insert(Unit::SecurityGroup(resource.id().clone())),
                 Kind::PrivateDnsZone => units.insert(Unit::Zone(resource.id().clone())),
                 Kind::ManagedCluster => units.insert(Unit::Cluster(resource.id().clone())),
                 Kind::LabClient => units.insert(Unit::Client(resource.id().clone())),
@@ -74,6 +87,17 @@ impl Network {
         for unit in units {
             match unit {
                 Unit::VirtualNetwork(id) => self.recompile_virtual_network(&id),
+                Unit::Routing(id) => match self.virtual_networks.get(&id) {
+                    Some(network) => {
+                        let routing = route::compile(&self.estate, &self.virtual_networks, network);
+                        self.routing.insert(id, Arc::new(routing));
+                    }
+                    None => drop(self.routing.remove(&id)),
+                },
+                Unit::SecurityGroup(id) => match SecurityGroup::compile(&self.estate, &id) {
+                    Some(group) => drop(self.security_groups.insert(id, Arc::new(group))),
+                    None => drop(self.security_groups.remove(&id)),
+                },
                 Unit::Zone(id) => match Zone::compile(&self.estate, &id) {
                     Some(zone) => drop(self.zones.insert(id, Arc::new(zone))),
                     None => drop(self.zones.remove(&id)),
@@ -106,19 +130,22 @@ impl Network {
     }
 
     fn recompile_virtual_network(&mut self, id: &ResourceId) {
-        // A gateway may have moved to a network compiled before this one: leave its new place alone.
-        if let Some(gateway) = self.virtual_networks.get(id).and_then(|old| old.gateway.as_ref())
-            && self.gateways.get(&gateway.id) == Some(id)
-        {
-            self.gateways.remove(&gateway.id);
+        if let Some(old) = self.virtual_networks.remove(id) {
+            for held in public_addresses(&old) {
+                self.public_addresses.remove(&held);
+            }
+            // A gateway may have moved to a network compiled before this one: leave its new place alone.
+            if let Some(gateway) = &old.gateway
+                && self.gateways.get(&gateway.id) == Some(id)
+            {
+                self.gateways.remove(&gateway.id);
+            }
         }
-        let Some(network) = virtual_network(&self.estate, id) else {
-            self.virtual_networks.remove(id);
-            return;
-        };
+        let Some(network) = virtual_network::compile(&self.estate, id) else { return };
         if let Some(gateway) = &network.gateway {
             self.gateways.insert(gateway.id.clone(), id.clone());
         }
+        self.public_addresses.extend(public_addresses(&network));
         self.virtual_networks.insert(id.clone(), Arc::new(network));
     }
 
@@ -128,7 +155,7 @@ impl Network {
                 self.public_names.remove(name);
             }
             if let Some(address) = old.address.filter(|_| !old.private) {
-                self.public_addresses.remove(&address);
+                self.public_addresses.remove(&(address, PublicHolder::Cluster(id.clone())));
             }
         }
         let Some(cluster) = cluster(&self.estate, id) else { return };
@@ -137,11 +164,18 @@ impl Network {
                 self.public_names.insert(name.clone(), address);
             }
             if !cluster.private {
-                self.public_addresses.insert(address, id.clone());
+                self.public_addresses.insert((address, PublicHolder::Cluster(id.clone())));
             }
         }
         self.clusters.insert(id.clone(), Arc::new(cluster));
     }
+}
+
+fn public_addresses(network: &VirtualNetwork) -> impl Iterator<Item = (Ipv4Addr, PublicHolder)> + '_ {
+    network.interfaces.iter().filter_map(|(address, interface)| {
+        let holder = PublicHolder::Interface { network: network.id.clone(), address: *address };
+        Some((interface.public_address?, holder))
+    })
 }
 
 /// The units that a resource of `estate` has a part in.
@@ -150,26 +184,42 @@ fn touched(estate: &Estate, resource: &Resource, units: &mut BTreeSet<Unit>) {
     units.extend(vantage_of(resource).map(Unit::Vantage));
     match resource.model() {
         Model::VirtualNetwork(_) => {
-            units.insert(Unit::VirtualNetwork(id.clone()));
-            touch_neighbours(estate, id, units);
+            touch_network_and_neighbours(estate, id, units);
+            touch_registrations(estate, id, |_| true, units);
         }
-        Model::Subnet(_) => {
-            let Some(network) = id.parent() else { return };
-            touch_registrations(estate, &network, units);
-            units.insert(Unit::VirtualNetwork(network));
-        }
+        Model::Subnet(_) => touch_subnet(estate, id, units),
         Model::Peering(peering) => {
-            units.extend(id.parent().map(Unit::VirtualNetwork));
-            units.insert(Unit::VirtualNetwork(peering.remote.clone()));
+            for network in id.parent().iter().chain([&peering.remote]) {
+                touch_network(network, units);
+            }
         }
         Model::NetworkInterface(nic) => {
-            for configuration in &nic.ip_configurations {
-                let Some(network) = configuration.subnet.parent() else { continue };
-                touch_registrations(estate, &network, units);
-                units.insert(Unit::VirtualNetwork(network));
+            for network in nic.ip_configurations.iter().filter_map(|held| held.subnet.parent()) {
+                touch_registrations(estate, &network, |link| link.registration_enabled, units);
+                // Peers have a route to a private endpoint, and none to a machine.
+                if nic.private_endpoint.is_some() {
+                    touch_network(&network, units);
+                    touch_routing_of_neighbours(estate, &network, units);
+                } else {
+                    units.insert(Unit::VirtualNetwork(network));
+                }
             }
             let endpoint = nic.private_endpoint.as_ref().and_then(|endpoint| estate.private_endpoint(endpoint));
             units.extend(endpoint.and_then(|endpoint| endpoint.service.clone()).map(Unit::Cluster));
+        }
+        Model::PublicIpAddress(_) => touch_interfaces(estate.referrers(id), units),
+        Model::VirtualMachine(machine) => {
+            touch_interfaces(machine.network_interfaces.iter().filter_map(|nic| estate.get(nic)), units);
+        }
+        Model::NetworkSecurityGroup(_) => {
+            units.insert(Unit::SecurityGroup(id.clone()));
+        }
+        Model::SecurityRule(_) => units.extend(id.parent().map(Unit::SecurityGroup)),
+        Model::RouteTable(_) => touch_routed_by(estate, id, units),
+        Model::Route(_) => {
+            if let Some(table) = id.parent() {
+                touch_routed_by(estate, &table, units);
+            }
         }
         Model::PrivateEndpoint(endpoint) => {
             units.extend(endpoint.service.clone().map(Unit::Cluster));
@@ -191,48 +241,117 @@ fn touched(estate: &Estate, resource: &Resource, units: &mut BTreeSet<Unit>) {
         Model::ManagedCluster(_) => {
             units.insert(Unit::Cluster(id.clone()));
         }
-        Model::VirtualNetworkGateway(gateway) => {
-            if let Some(network) = gateway.subnet.as_ref().and_then(ResourceId::parent) {
-                units.insert(Unit::VirtualNetwork(network));
+        Model::VirtualNetworkGateway(_) => touch_gateway(estate, id, units),
+        Model::Connection(connection) => touch_gateway(estate, &connection.gateway, units),
+        Model::LocalNetworkGateway(_) => {
+            for connection in estate.referrers(id).filter_map(|referrer| estate.connection(referrer.id())) {
+                touch_gateway(estate, &connection.gateway, units);
             }
+        }
+        Model::InboundEndpoint(endpoint) => units.extend(endpoint.subnet.parent().map(Unit::VirtualNetwork)),
+        Model::OutboundEndpoint(_) => {
+            for ruleset in estate.referrers(id) {
+                touch_forwarding(estate, ruleset.id(), units);
+            }
+        }
+        Model::ForwardingRuleset(_) => touch_forwarding(estate, id, units),
+        Model::ForwardingRule(_) => {
+            if let Some(ruleset) = id.parent() {
+                touch_forwarding(estate, &ruleset, units);
+            }
+        }
+        Model::RulesetLink(link) => {
+            units.insert(Unit::VirtualNetwork(link.virtual_network.clone()));
         }
         Model::LabClient(_) => {
             units.insert(Unit::Client(id.clone()));
         }
         Model::ResourceGroup
         | Model::AgentPool(_)
-        | Model::PublicIpAddress(_)
-        | Model::VirtualMachine(_)
         | Model::UserAssignedIdentity(_)
         | Model::RoleAssignment(_)
-        | Model::LocalNetworkGateway(_)
-        | Model::Connection(_)
         | Model::DnsResolver(_)
-        | Model::InboundEndpoint(_)
-        | Model::OutboundEndpoint(_)
-        | Model::ForwardingRuleset(_)
-        | Model::ForwardingRule(_)
-        | Model::RulesetLink(_)
         | Model::Unmodelled => {}
     }
 }
 
-/// The networks that have a peering to or from `network`.
-fn touch_neighbours(estate: &Estate, network: &ResourceId, units: &mut BTreeSet<Unit>) {
-    for referrer in estate.referrers(network) {
-        match referrer.model() {
-            Model::Peering(_) => units.extend(referrer.id().parent().map(Unit::VirtualNetwork)),
-            Model::VirtualNetworkLink(_) => units.extend(referrer.id().parent().map(Unit::ZoneRegistered)),
-            _ => {}
-        }
+fn touch_network(network: &ResourceId, units: &mut BTreeSet<Unit>) {
+    units.insert(Unit::VirtualNetwork(network.clone()));
+    units.insert(Unit::Routing(network.clone()));
+}
+
+/// A network, and those that have a peering to it: they know its address space and its gateway.
+fn touch_network_and_neighbours(estate: &Estate, network: &ResourceId, units: &mut BTreeSet<Unit>) {
+    touch_network(network, units);
+    for neighbour in neighbours(estate, network) {
+        touch_network(&neighbour, units);
     }
 }
 
-/// The zones in which machines of `network` are registered.
-fn touch_registrations(estate: &Estate, network: &ResourceId, units: &mut BTreeSet<Unit>) {
+fn touch_routing_of_neighbours(estate: &Estate, network: &ResourceId, units: &mut BTreeSet<Unit>) {
+    units.extend(neighbours(estate, network).map(Unit::Routing));
+}
+
+/// The networks with a peering to `network`.
+fn neighbours<'a>(estate: &'a Estate, network: &'a ResourceId) -> impl Iterator<Item = ResourceId> + 'a {
+    let peerings = estate.referrers(network).filter(|referrer| matches!(referrer.model(), Model::Peering(_)));
+    peerings.filter_map(|peering| peering.id().parent())
+}
+
+/// A subnet matters to its own network; with a private endpoint or a gateway in it also to peers.
+fn touch_subnet(estate: &Estate, subnet: &ResourceId, units: &mut BTreeSet<Unit>) {
+    let Some(network) = subnet.parent() else { return };
+    touch_registrations(estate, &network, |link| link.registration_enabled, units);
+    touch_network(&network, units);
+    let known_to_peers = estate.referrers(subnet).any(|referrer| match referrer.model() {
+        Model::NetworkInterface(nic) => nic.private_endpoint.is_some(),
+        Model::VirtualNetworkGateway(_) => true,
+        _ => false,
+    });
+    if known_to_peers {
+        touch_routing_of_neighbours(estate, &network, units);
+    }
+}
+
+/// The networks that some interfaces stand in.
+fn touch_interfaces<'a>(resources: impl Iterator<Item = &'a Arc<Resource>>, units: &mut BTreeSet<Unit>) {
+    for resource in resources {
+        let Model::NetworkInterface(nic) = resource.model() else { continue };
+        let networks = nic.ip_configurations.iter().filter_map(|held| held.subnet.parent());
+        units.extend(networks.map(Unit::VirtualNetwork));
+    }
+}
+
+/// The networks with a subnet that a route table governs.
+fn touch_routed_by(estate: &Estate, table: &ResourceId, units: &mut BTreeSet<Unit>) {
+    let subnets = estate.referrers(table).filter(|referrer| matches!(referrer.model(), Model::Subnet(_)));
+    units.extend(subnets.filter_map(|subnet| subnet.id().parent()).map(Unit::Routing));
+}
+
+/// A gateway's network, and those that may use the gateway from next door.
+fn touch_gateway(estate: &Estate, gateway: &ResourceId, units: &mut BTreeSet<Unit>) {
+    let subnet = estate.virtual_network_gateway(gateway).and_then(|gateway| gateway.subnet.as_ref());
+    let Some(network) = subnet.and_then(ResourceId::parent) else { return };
+    touch_network(&network, units);
+    touch_routing_of_neighbours(estate, &network, units);
+}
+
+/// The networks linked to a forwarding ruleset.
+fn touch_forwarding(estate: &Estate, ruleset: &ResourceId, units: &mut BTreeSet<Unit>) {
+    let links = estate.children(ruleset, Kind::RulesetLink).filter_map(|link| estate.ruleset_link(link.id()));
+    units.extend(links.map(|link| Unit::VirtualNetwork(link.virtual_network.clone())));
+}
+
+/// The zones linked to `network`, by those links that `counts`: machines of it are registered there.
+fn touch_registrations(
+    estate: &Estate,
+    network: &ResourceId,
+    counts: impl Fn(&model::VirtualNetworkLink) -> bool,
+    units: &mut BTreeSet<Unit>,
+) {
     for referrer in estate.referrers(network) {
         if let Model::VirtualNetworkLink(link) = referrer.model()
-            && link.registration_enabled
+            && counts(link)
         {
             units.extend(referrer.id().parent().map(Unit::ZoneRegistered));
         }
@@ -257,93 +376,6 @@ fn vantage_of(resource: &Resource) -> Option<Vantage> {
         Model::LabClient(_) => Some(Vantage::Client(id())),
         _ => None,
     }
-}
-
-fn virtual_network(estate: &Estate, id: &ResourceId) -> Option<VirtualNetwork> {
-    let declared = estate.virtual_network(id)?;
-    let mut network = VirtualNetwork {
-        id: estate.get(id)?.id().clone(),
-        address_space: declared.address_space.clone(),
-        dns_servers: declared.dns_servers.clone(),
-        subnets: Vec::new(),
-        linked_zones: std::collections::BTreeMap::new(),
-        peers: Vec::new(),
-        interfaces: std::collections::BTreeMap::new(),
-        gateway: None,
-        findings: Vec::new(),
-    };
-    for (subnet, declared) in estate.subnets(id) {
-        add_subnet(estate, &mut network, subnet, declared);
-    }
-    for peering in estate.children(id, Kind::Peering) {
-        if let Model::Peering(declared) = peering.model() {
-            add_peering(estate, &mut network, peering.id(), declared);
-        }
-    }
-    for link in estate.referrers(id) {
-        let Model::VirtualNetworkLink(declared) = link.model() else { continue };
-        let Some(zone) = link.id().parent() else { continue };
-        match estate.private_dns_zone(&zone) {
-            Some(found) => {
-                let linked = LinkedZone { zone, link: link.id().clone(), policy: declared.resolution_policy };
-                network.linked_zones.insert(found.name.clone(), linked);
-            }
-            None => network.findings.push(Finding::dangling(link.id(), &zone)),
-        }
-    }
-    Some(network)
-}
-
-fn add_subnet(estate: &Estate, network: &mut VirtualNetwork, subnet: &ResourceId, declared: &model::Subnet) {
-    network.subnets.push((subnet.clone(), declared.prefixes.clone()));
-    let documents = [
-        (&declared.network_security_group, "the subnet's network security group"),
-        (&declared.route_table, "the subnet's route table"),
-    ];
-    for (_, what) in documents.into_iter().filter(|(reference, _)| reference.is_some()) {
-        network.findings.push(Finding::unmodelled(subnet, what));
-    }
-    for resource in estate.referrers(subnet) {
-        match resource.model() {
-            Model::NetworkInterface(nic) => {
-                for configuration in nic.ip_configurations.iter().filter(|held| held.subnet == *subnet) {
-                    let Some(address) = configuration.address else { continue };
-                    let interface =
-                        Interface { id: resource.id().clone(), private_endpoint: nic.private_endpoint.clone() };
-                    network.interfaces.insert(address, interface);
-                }
-            }
-            Model::VirtualNetworkGateway(gateway) if !gateway.client_address_pool.is_empty() => {
-                network.gateway = Some(Gateway {
-                    id: resource.id().clone(),
-                    client_address_pool: gateway.client_address_pool.clone(),
-                });
-            }
-            _ => {}
-        }
-    }
-}
-
-fn add_peering(estate: &Estate, network: &mut VirtualNetwork, id: &ResourceId, near: &model::Peering) {
-    let Some(remote) = estate.virtual_network(&near.remote) else {
-        network.findings.push(Finding::dangling(id, &near.remote));
-        return;
-    };
-    let far = estate.children(&near.remote, Kind::Peering).find_map(|half| match half.model() {
-        Model::Peering(far) if far.remote == network.id => Some(far),
-        _ => None,
-    });
-    // A half routes to what it knew of the remote network when it was last synchronised.
-    let known = [&near.remote_address_space, &remote.address_space].into_iter().find(|space| !space.is_empty());
-    network.peers.push(PeeredNetwork {
-        peering: id.clone(),
-        network: near.remote.clone(),
-        prefixes: known.cloned().unwrap_or_default(),
-        connected: !near.disconnected && far.is_some_and(|far| !far.disconnected),
-        access: near.allow_virtual_network_access && far.is_some_and(|far| far.allow_virtual_network_access),
-        transit: near.allow_gateway_transit && far.is_some_and(|far| far.use_remote_gateways),
-        uses_remote_gateway: near.use_remote_gateways && far.is_some_and(|far| far.allow_gateway_transit),
-    });
 }
 
 fn cluster(estate: &Estate, id: &ResourceId) -> Option<Cluster> {
@@ -381,6 +413,9 @@ fn client(estate: &Estate, id: &ResourceId) -> Option<Client> {
     Some(Client {
         id: resource.id().clone(),
         gateway: declared.gateway.clone(),
+        site: declared.site.clone(),
+        address: declared.address,
+        dns_servers: declared.dns_servers.clone(),
         hosts: declared.hosts.clone(),
         public_address: declared.public_address,
     })
