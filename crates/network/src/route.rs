@@ -142,6 +142,16 @@ pub(crate) fn compile(
     network.subnets.iter().map(|subnet| (subnet.id.clone(), routing_of(subnet))).collect()
 }
 
+/// The routes of a subnet without a route table, which are also those of the network itself.
+pub(crate) fn platform(
+    networks: &OrdMap<ResourceId, Arc<VirtualNetwork>>,
+    network: &VirtualNetwork,
+) -> Arc<[EffectiveRoute]> {
+    let gateway = gateway_in_use(networks, network);
+    let learnt = gateway.map(|gateway| gateway_routes(network, gateway)).unwrap_or_default();
+    effective(system_routes(networks, network).into_iter().chain(learnt))
+}
+
 /// The gateway that this network's traffic takes: its own, or that of a peer.
 pub(crate) fn gateway_in_use<'a>(
     networks: &'a OrdMap<ResourceId, Arc<VirtualNetwork>>,

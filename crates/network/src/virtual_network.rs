@@ -83,6 +83,8 @@ pub struct Interface {
     pub subnet: ResourceId,
     /// The private endpoint it belongs to.
     pub private_endpoint: Option<ResourceId>,
+    /// What that endpoint leads to, while the connection is approved.
+    pub service: Option<ResourceId>,
     /// Its own network security group.
     pub network_security_group: Option<ResourceId>,
     /// Whether it passes on what is not for its own address.
@@ -143,6 +145,8 @@ pub struct Gateway {
     pub id: ResourceId,
     /// The `GatewaySubnet` it stands in.
     pub subnet: ResourceId,
+    /// Where clients and sites connect to.
+    pub public_address: Option<Ipv4Addr>,
     /// Where its point-to-site clients' addresses come from; none: it takes no clients.
     pub client_address_pool: Vec<Ipv4Net>,
     /// Further prefixes that its clients send into the tunnel.

@@ -207,7 +207,12 @@ fn touched(estate: &Estate, resource: &Resource, units: &mut BTreeSet<Unit>) {
             let endpoint = nic.private_endpoint.as_ref().and_then(|endpoint| estate.private_endpoint(endpoint));
             units.extend(endpoint.and_then(|endpoint| endpoint.service.clone()).map(Unit::Cluster));
         }
-        Model::PublicIpAddress(_) => touch_interfaces(estate.referrers(id), units),
+        Model::PublicIpAddress(_) => {
+            touch_interfaces(estate.referrers(id), units);
+            let gateways = estate.referrers(id).filter_map(|referrer| estate.virtual_network_gateway(referrer.id()));
+            let networks = gateways.filter_map(|gateway| gateway.subnet.as_ref()?.parent());
+            units.extend(networks.map(Unit::VirtualNetwork));
+        }
         Model::VirtualMachine(machine) => {
             touch_interfaces(machine.network_interfaces.iter().filter_map(|nic| estate.get(nic)), units);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use azure::{
     Estate, Finding, Kind, ResourceId,
-    model::{self, Model},
+    model::{self, ConnectionStatus, Model},
 };
 
 use crate::virtual_network::{
@@ -67,6 +67,10 @@ fn add_subnet(estate: &Estate, network: &mut VirtualNetwork, id: &ResourceId, de
                 network.gateway = Some(Gateway {
                     id: resource.id().clone(),
                     subnet: id.clone(),
+                    public_address: gateway
+                        .public_address
+                        .as_ref()
+                        .and_then(|public| estate.public_ip_address(public)?.address),
                     client_address_pool: gateway.client_address_pool.clone(),
                     custom_routes: gateway.custom_routes.clone(),
                     sites: sites(estate, resource.id(), &mut network.findings),
@@ -92,6 +96,8 @@ fn add_interface(
     let dangling = group.filter(|group| estate.network_security_group(group).is_none());
     network.findings.extend(dangling.map(|target| Finding::dangling(id, target)));
     let mut machines = estate.referrers(id).filter_map(|referrer| estate.virtual_machine(referrer.id()));
+    let endpoint = nic.private_endpoint.as_ref().and_then(|endpoint| estate.private_endpoint(endpoint));
+    let approved = endpoint.filter(|endpoint| endpoint.status == ConnectionStatus::Approved);
     let stopped = machines.any(|machine| !machine.running);
     for configuration in nic.ip_configurations.iter().filter(|held| held.subnet == *subnet) {
         let Some(address) = configuration.address else { continue };
@@ -100,6 +106,7 @@ fn add_interface(
             id: id.clone(),
             subnet: subnet.clone(),
             private_endpoint: nic.private_endpoint.clone(),
+            service: approved.and_then(|endpoint| endpoint.service.clone()),
             network_security_group: group.cloned(),
             ip_forwarding: nic.ip_forwarding,
             public_address: public.and_then(|public| public.address),

@@ -17,10 +17,15 @@
 //! Addresses that only the fabric knows: API servers in 240.0.0.0/5 (which no Azure network may
 //! use), routers' and clients' own public addresses in 198.18.0.0/15 (RFC 2544).
 
+mod backbone;
 mod diff;
 mod fabric;
 mod filter;
+mod numbers;
+mod outside;
+mod router;
 mod types;
+mod unit;
 
 pub use diff::{Plan, Step};
 pub use fabric::Fabric;

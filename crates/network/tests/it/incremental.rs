@@ -7,7 +7,7 @@ use serde_json::json;
 
 /// One edit of an estate with three networks, two zones, two clusters, a gateway and a client.
 #[derive(Debug, Clone)]
-enum Edit {
+pub(crate) enum Edit {
     Network { name: usize, second_octet: u8, dns: bool },
     DropNetwork(usize),
     Nic { name: usize, network: usize, host: u8 },
@@ -31,7 +31,7 @@ const ZONES: [&str; 2] = ["z.example", "sub.z.example"];
 const RECORDS: [&str; 4] = ["@", "www", "*.apps", "a.b"];
 const CLUSTERS: [&str; 2] = ["c0", "c1"];
 
-fn edit() -> impl Strategy<Value = Edit> {
+pub(crate) fn edit() -> impl Strategy<Value = Edit> {
     let (n, z, r, c) = (0..NETWORKS.len(), 0..ZONES.len(), 0..RECORDS.len(), 0..CLUSTERS.len());
     prop_oneof![
         (n.clone(), 0..4_u8, any::<bool>()).prop_map(|(name, second_octet, dns)| Edit::Network {
@@ -65,7 +65,7 @@ fn edit() -> impl Strategy<Value = Edit> {
 }
 
 /// The changes an edit makes; the sketch's own resource group is left out.
-fn changes(edit: &Edit) -> Vec<Change> {
+pub(crate) fn changes(edit: &Edit) -> Vec<Change> {
     let blank = Sketch::new();
     let id = |kind, name: &str| blank.id(kind, name);
     let record_id = |zone: usize, name: usize| id(Kind::PrivateDnsZone, ZONES[zone]).child("A", RECORDS[name]);

@@ -7,5 +7,6 @@ mod article;
 mod ask;
 mod incremental;
 mod names;
+mod plan;
 mod routes;
 mod security;

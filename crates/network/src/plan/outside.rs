@@ -1,0 +1,187 @@
+//! What stands outside virtual networks: machines on the Internet, VPN clients, gateways, sites.
+//!
+//! The tunnel of a point-to-site client or of a site is a veth pair into the gateway's namespace;
+//! real `openvpn` clients come in beside them, through the gateway's public address.
+
+use std::net::Ipv4Addr;
+
+use azure::ResourceId;
+use imbl::OrdSet;
+use ipnet::Ipv4Net;
+
+use super::{
+    fabric::FabricNumbers,
+    filter::{Filter, GatewayFilter},
+    types::{BACKBONE_HOP, FABRIC_MAC, LinkEnd, LinkName, Namespace, Place, Route, RouteTarget, mac_of},
+    unit::{Unit, main_route, via},
+};
+use crate::{
+    network::{Client, Network},
+    virtual_network::{Gateway, VirtualNetwork},
+};
+
+/// A gateway's link to its virtual network.
+pub(super) const NETWORK: &str = "network";
+/// A machine's link to the backbone.
+const INTERNET: &str = "eth0";
+/// A VPN client's tunnel.
+const TUNNEL: &str = "tun0";
+/// A machine's link into its site.
+const SITE: &str = "site0";
+
+/// The machine of the Internet vantage.
+pub(super) fn internet(numbers: &mut FabricNumbers) -> Unit {
+    let mut unit = Unit::default();
+    unit.join_backbone(&Place::Internet, INTERNET, None, numbers);
+    unit.add(Place::Internet, machine(default_route()));
+    unit
+}
+
+/// A machine outside Azure.
+pub(super) fn client(network: &Network, client: &Client, numbers: &mut FabricNumbers) -> Unit {
+    let mut unit = Unit::default();
+    let place = Place::Client(client.id.clone());
+    unit.join_backbone(&place, INTERNET, client.public_address, numbers);
+    let mut routes = default_route();
+    if let Some((compiled, gateway)) = client.gateway.as_ref().and_then(|id| gateway_of(network, id)) {
+        routes.extend(join_tunnel(&mut unit, &place, compiled, gateway, numbers));
+    } else if let (Some(site), Some(address)) = (&client.site, client.address) {
+        let site_place = Place::Site(site.clone());
+        let hop = numbers.address(&site_place);
+        unit.join(
+            end(site_place, &numbers.label(&place), FABRIC_MAC, &[], &[address]),
+            end(place.clone(), SITE, mac_of(address), &[address], &[hop]),
+        );
+        routes.extend(site_prefixes(network, site).into_iter().map(|prefix| main_route(prefix, via(SITE, hop))));
+    }
+    unit.add(place, machine(routes));
+    unit
+}
+
+/// A gateway with its default client.
+pub(super) fn gateway(network: &Network, id: &ResourceId, numbers: &mut FabricNumbers) -> Option<Unit> {
+    let (compiled, gateway) = gateway_of(network, id)?;
+    let mut unit = Unit::default();
+    let place = Place::Gateway(id.clone());
+    unit.join_backbone(&place, INTERNET, gateway.public_address, numbers);
+    let network_hop = numbers.address(&Place::Network(compiled.id.clone()));
+    let mut filter = GatewayFilter { network: Some(LinkName::new(NETWORK)), ..GatewayFilter::default() };
+    let mut routes = default_route();
+    let inside = advertised(compiled).chain(gateway.custom_routes.iter().copied());
+    routes.extend(inside.map(|prefix| main_route(prefix, via(NETWORK, network_hop))));
+    if !gateway.client_address_pool.is_empty() {
+        let client = Place::VpnClient(id.clone());
+        let mut of_client = default_route();
+        unit.join_backbone(&client, INTERNET, None, numbers);
+        of_client.extend(join_tunnel(&mut unit, &client, compiled, gateway, numbers));
+        unit.add(client.clone(), machine(of_client));
+        let machines = network.clients.values().filter(|client| client.gateway.as_ref() == Some(id));
+        let clients = machines.map(|client| Place::Client(client.id.clone())).chain([client]);
+        for client in clients {
+            let Some(address) = tunnel_address(gateway, &client, numbers) else { continue };
+            let link = tunnel_link(&client, numbers);
+            filter.sources.insert(link, vec![address.into()]);
+        }
+    }
+    for site in &gateway.sites {
+        let site_place = Place::Site(site.id.clone());
+        let hop = numbers.address(&site_place);
+        let own = numbers.address(&place);
+        let link = numbers.label(&site_place);
+        let back = numbers.label(&place);
+        unit.join(end(place.clone(), &link, FABRIC_MAC, &[], &[hop]), end(site_place, &back, mac_of(hop), &[], &[own]));
+        routes.extend(site.prefixes.iter().map(|prefix| main_route(*prefix, via(link.clone(), hop))));
+        filter.sources.insert(LinkName::new(link), site.prefixes.clone());
+    }
+    unit.add(place, Namespace { forwarding: true, routes, filter: Filter::Gateway(filter), ..Namespace::default() });
+    Some(unit)
+}
+
+/// A site's own router: between its machines and the tunnels.
+pub(super) fn site(network: &Network, id: &ResourceId, numbers: &mut FabricNumbers) -> Option<Unit> {
+    let declared = network.estate().local_network_gateway(id)?;
+    let mut unit = Unit::default();
+    let place = Place::Site(id.clone());
+    let mut routes: OrdSet<Route> =
+        declared.address_space.iter().map(|prefix| main_route(*prefix, RouteTarget::Blackhole)).collect();
+    for (compiled, gateway) in gateways_of_site(network, id) {
+        let there = Place::Gateway(gateway.id.clone());
+        let (link, hop) = (numbers.label(&there), numbers.address(&there));
+        let tunnel = |prefix| main_route(prefix, via(link.clone(), hop));
+        routes.extend(advertised(compiled).map(tunnel));
+    }
+    unit.add(place, Namespace { forwarding: true, routes, ..Namespace::default() });
+    Some(unit)
+}
+
+fn gateway_of<'a>(network: &'a Network, id: &ResourceId) -> Option<(&'a VirtualNetwork, &'a Gateway)> {
+    let compiled = network.gateway_network(id)?;
+    Some((compiled, compiled.gateway.as_ref()?))
+}
+
+/// The gateways with a connection to `site`, each with its network.
+fn gateways_of_site<'a>(network: &'a Network, site: &ResourceId) -> Vec<(&'a VirtualNetwork, &'a Gateway)> {
+    let estate = network.estate();
+    let connections = estate.referrers(site).filter_map(|referrer| estate.connection(referrer.id()));
+    connections.filter_map(|connection| gateway_of(network, &connection.gateway)).collect()
+}
+
+/// Joins a client to its gateway; gives the routes that go into the tunnel.
+fn join_tunnel(
+    unit: &mut Unit,
+    client: &Place,
+    compiled: &VirtualNetwork,
+    gateway: &Gateway,
+    numbers: &mut FabricNumbers,
+) -> Vec<Route> {
+    let Some(address) = tunnel_address(gateway, client, numbers) else { return Vec::new() };
+    let place = Place::Gateway(gateway.id.clone());
+    let hop = numbers.address(&place);
+    let link = tunnel_link(client, numbers);
+    unit.join(
+        end(place, link.as_str(), FABRIC_MAC, &[], &[address]),
+        end(client.clone(), TUNNEL, mac_of(address), &[address], &[hop]),
+    );
+    let inside = advertised(compiled).chain(gateway.custom_routes.iter().copied());
+    inside.map(|prefix| main_route(prefix, via(TUNNEL, hop))).collect()
+}
+
+fn tunnel_link(client: &Place, numbers: &mut FabricNumbers) -> LinkName {
+    LinkName::new(numbers.label(client))
+}
+
+/// A client's address in the pool: the default client has the first, the others follow.
+pub(super) fn tunnel_address(gateway: &Gateway, client: &Place, numbers: &mut FabricNumbers) -> Option<Ipv4Addr> {
+    let pool = gateway.client_address_pool.first()?;
+    // The first address is the gateway's own end.
+    let skipped = match client {
+        Place::VpnClient(_) => 1,
+        _ => 1 + numbers.number(client) as usize,
+    };
+    pool.hosts().nth(skipped)
+}
+
+/// What lies behind a gateway, seen from its tunnels: the network and the peers that use it.
+fn advertised(network: &VirtualNetwork) -> impl Iterator<Item = Ipv4Net> {
+    let peers = network.open_peers().filter(|peer| peer.transit);
+    network.address_space.iter().chain(peers.flat_map(|peer| &peer.prefixes)).copied()
+}
+
+fn site_prefixes(network: &Network, site: &ResourceId) -> Vec<Ipv4Net> {
+    let own = network.estate().local_network_gateway(site).map(|site| site.address_space.clone()).unwrap_or_default();
+    let behind =
+        gateways_of_site(network, site).into_iter().flat_map(|(compiled, _)| advertised(compiled).collect::<Vec<_>>());
+    own.into_iter().chain(behind).collect()
+}
+
+fn end(place: Place, name: &str, mac: [u8; 6], addresses: &[Ipv4Addr], neighbours: &[Ipv4Addr]) -> LinkEnd {
+    LinkEnd { place, name: LinkName::new(name), mac, addresses: addresses.to_vec(), neighbours: neighbours.to_vec() }
+}
+
+fn default_route() -> OrdSet<Route> {
+    OrdSet::unit(main_route(Ipv4Net::default(), via(INTERNET, BACKBONE_HOP)))
+}
+
+fn machine(routes: OrdSet<Route>) -> Namespace {
+    Namespace { routes, ..Namespace::default() }
+}
