@@ -97,6 +97,7 @@ impl Call {
             ));
         };
         let body = match verb {
+            Verb::Put | Verb::Patch | Verb::Post if target.is_deployment() => parse_lenient(body)?,
             Verb::Put | Verb::Patch | Verb::Post => parse_body(body)?,
             Verb::Get | Verb::Head | Verb::Delete => Value::Object(Map::new()),
         };
@@ -112,6 +113,35 @@ fn is_api_version(text: &str) -> bool {
 
 fn method_not_allowed(method: &str) -> ArmError {
     ArmError::new(405, "MethodNotAllowed", format!("The requested resource does not support http method '{method}'."))
+}
+
+/// Deepest nesting of a deployment's body.
+const LENIENT_DEPTH_MAX: usize = 128;
+
+/// A deployment's body: az puts a template's text into it as it stands in the user's file, under a
+/// name without quotes, with its comments (az-wire §6).
+fn parse_lenient(body: &[u8]) -> Result<Value, ArmError> {
+    let strict = parse_body(body);
+    let Ok(text) = std::str::from_utf8(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)) else { return strict };
+    if strict.is_ok() || brackets(text) > LENIENT_DEPTH_MAX {
+        return strict;
+    }
+    json5::from_str(text).map_err(|error| {
+        ArmError::bad_request(
+            "InvalidRequestContent",
+            format!("The request content was invalid and could not be deserialized: '{error}'."),
+        )
+    })
+}
+
+/// An upper bound of how deep brackets are nested: those in texts and comments count as well.
+fn brackets(text: &str) -> usize {
+    let step = |(depth, deepest): (usize, usize), byte: u8| match byte {
+        b'{' | b'[' => (depth + 1, deepest.max(depth + 1)),
+        b'}' | b']' => (depth.saturating_sub(1), deepest),
+        _ => (depth, deepest),
+    };
+    text.bytes().fold((0, 0), step).1
 }
 
 fn parse_body(body: &[u8]) -> Result<Value, ArmError> {
@@ -217,6 +247,19 @@ mod tests {
         let body = |bytes: &[u8]| parse("PUT", "/subscriptions/s/resourceGroups/rg?API-version=1", bytes).unwrap().body;
         assert_eq!(body(b"\xef\xbb\xbf{\"a\":1}"), json!({"a": 1}));
         assert_eq!(body(b" \n"), json!({}));
+    }
+
+    #[test]
+    fn the_body_of_a_deployment_is_read_as_az_writes_it() {
+        let uri =
+            "/subscriptions/s/resourcegroups/rg/providers/Microsoft.Resources/deployments/d/validate?api-version=1";
+        let body = "{\"properties\": {\"mode\": \"Incremental\", template:{ // a comment\n\"a\": [1, -2, 1.5, 'x',], \"b\": \"[f('c')]\" /* b */ }}}";
+        let read = parse("POST", uri, body.as_bytes()).unwrap().body;
+        assert_eq!(read["properties"]["template"], json!({"a": [1, -2, 1.5, "x"], "b": "[f('c')]"}));
+        let deep = format!("{{template: {}}}", "[".repeat(100_000));
+        assert_eq!(parse("POST", uri, deep.as_bytes()).unwrap_err().code, "InvalidRequestContent");
+        let other = "/subscriptions/s/resourceGroups/rg?api-version=1";
+        assert!(parse("PUT", other, b"{location: 1}").is_err(), "nobody else may write so");
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 pub mod auth;
 mod call;
+mod deployments;
 mod edge;
 pub mod entra;
 pub mod hooks;
@@ -25,6 +26,7 @@ mod read;
 mod scene;
 mod stage;
 mod target;
+mod template;
 mod wire;
 mod write;
 

@@ -16,6 +16,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::wire;
+
 /// Finished operations that are remembered; Azure forgets them after a while as well.
 const FINISHED_MAX: usize = 1_000;
 /// Results of commands that are remembered: their logs can be large.
@@ -72,6 +74,9 @@ pub(crate) enum State {
         code: String,
         /// Azure's message.
         message: String,
+        /// Finer-grained causes, as they are shown.
+        #[serde(default)]
+        details: Vec<Value>,
     },
     /// The command ran.
     Ran {
@@ -100,7 +105,8 @@ impl Operation {
 
     /// The same operation, failed.
     pub(crate) fn failed(&self, ended: Timestamp, error: &ArmError) -> Self {
-        let state = State::Failed { ended, code: error.code.to_string(), message: error.message.clone() };
+        let details = error.details.iter().map(wire::envelope).collect();
+        let state = State::Failed { ended, code: error.code.to_string(), message: error.message.clone(), details };
         Self { state, ..self.clone() }
     }
 
@@ -150,8 +156,12 @@ impl Operation {
         let (word, ended, error) = match &self.state {
             State::UnderWay { .. } => ("InProgress", None, None),
             State::Succeeded { ended } | State::Ran { ended, .. } => ("Succeeded", Some(ended), None),
-            State::Failed { ended, code, message } => {
-                ("Failed", Some(ended), Some(json!({"code": code, "message": message})))
+            State::Failed { ended, code, message, details } => {
+                let mut error = json!({"code": code, "message": message});
+                if !details.is_empty() {
+                    error["details"] = json!(details);
+                }
+                ("Failed", Some(ended), Some(error))
             }
         };
         status["status"] = json!(word);

@@ -61,6 +61,8 @@ pub struct Effect {
     pub azure_takes: Duration,
     /// Work outside the estate that must be done before the operation is.
     pub work: Option<Work>,
+    /// Why the operation ends in failure although the changes stay: a deployment that got half way.
+    pub failure: Option<ArmError>,
 }
 
 /// The answer to a request.
@@ -95,12 +97,12 @@ pub enum Work {
 impl Effect {
     /// No change, 200 with `body`.
     pub fn read(body: Value) -> Self {
-        Self { changes: Vec::new(), reply: Reply::Ok(body), azure_takes: Duration::ZERO, work: None }
+        Self::new(Vec::new(), Reply::Ok(body))
     }
 
     /// These changes, then `reply`.
     pub fn new(changes: Vec<Change>, reply: Reply) -> Self {
-        Self { changes, reply, azure_takes: Duration::ZERO, work: None }
+        Self { changes, reply, azure_takes: Duration::ZERO, work: None, failure: None }
     }
 
     /// The same effect, with the time real Azure takes for it.

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use azure::{ArmError, ResourceId};
+use azure::{ArmError, Kind, ResourceId};
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +110,17 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Whether this is a template deployment, or something done with one.
+    pub(crate) fn is_deployment(&self) -> bool {
+        match self {
+            Self::Resource(id) => Kind::of(id) == Kind::Deployment,
+            Self::Tail { scope, .. } => Kind::of(scope) == Kind::Deployment,
+            _ => false,
+        }
+    }
+}
+
 fn is(segment: &str, word: &str) -> bool {
     segment.eq_ignore_ascii_case(word)
 }
@@ -144,6 +155,12 @@ fn in_subscription(subscription: ResourceId, rest: &[&str], words: &[&str]) -> R
         [word, id] if is(word, "operationResults") => Ok(Target::OperationResult(poll(id))),
         [groups, group] if is(groups, "resourceGroups") => {
             Ok(Target::Resource(ResourceId::group(subscription.subscription().unwrap_or_default(), group)))
+        }
+        // Deployments are older than providers: both paths are still in use (az-wire §6).
+        [groups, group, word, rest @ ..] if is(groups, "resourceGroups") && is(word, "deployments") => {
+            let mut path = vec![words[0], words[1], *groups, *group, "providers", "Microsoft.Resources", *word];
+            path.extend(rest);
+            resource(&path)
         }
         [groups, group, word] if is(groups, "resourceGroups") && is(word, "resources") => {
             Ok(Target::Resources(ResourceId::group(subscription.subscription().unwrap_or_default(), group)))

@@ -76,7 +76,8 @@ pub(crate) fn internal_error() -> ArmError {
     )
 }
 
-fn envelope(error: &ArmError) -> Value {
+/// An error as the envelope and operations show it.
+pub(crate) fn envelope(error: &ArmError) -> Value {
     let mut object = Map::new();
     object.insert("code".into(), json!(error.code));
     object.insert("message".into(), json!(error.message));

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     call::{Call, Preconditions, Verb},
+    deployments,
     operations::{Act, Operation, State},
     plane::Pace,
     provider::{Effect, Entropy, Reply, Work},
@@ -119,10 +120,33 @@ fn put(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Decisio
     let existing = scene.estate.get(id).map(AsRef::as_ref);
     scene.check_put(id, &inputs.body, existing)?;
     inputs.check_preconditions(scene, id, existing)?;
-    let mut request = scene.request(id, inputs.query, inputs.body, &mut *inputs.entropy);
-    let effect = providers::of(Kind::of(id)).put(&mut request, existing)?;
-    let meanwhile = if existing.is_some() { "Updating" } else { "Creating" };
+    let effect = effect_of_put(scene, id, inputs.query, inputs.body, inputs.entropy)?;
+    let meanwhile = match existing {
+        _ if Kind::of(id) == Kind::Deployment => "Running",
+        Some(_) => "Updating",
+        None => "Creating",
+    };
     Ok(written(scene, id, effect, meanwhile, inputs.entropy))
+}
+
+/// What a `PUT` of `id` leads to once ARM's own checks are passed ([`Scene::check_put`]). Also the
+/// path of every resource of a template.
+///
+/// # Errors
+/// The provider's refusal.
+pub(crate) fn effect_of_put(
+    scene: &Scene<'_>,
+    id: &ResourceId,
+    query: Vec<(String, String)>,
+    body: Value,
+    entropy: &mut Entropy,
+) -> Result<Effect, ArmError> {
+    if Kind::of(id) == Kind::Deployment {
+        return deployments::put(scene, id, &body, entropy);
+    }
+    let existing = scene.estate.get(id).map(AsRef::as_ref);
+    let mut request = scene.request(id, query, body, entropy);
+    providers::of(Kind::of(id)).put(&mut request, existing)
 }
 
 /// `PUT <id>/<word>`: a part of a stored resource.
@@ -191,6 +215,12 @@ fn delete(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Deci
 /// `POST <id>[/<word>]`: an action of the nearest stored resource at or above `id`.
 fn post(scene: &Scene<'_>, id: &ResourceId, word: Option<&str>, inputs: Inputs<'_>) -> Result<Decision, ArmError> {
     scene.check_group(id)?;
+    if Kind::of(id) == Kind::Deployment
+        && let Some(action) = word.map(str::to_lowercase)
+        && let Some(effect) = deployments::ask(scene, id, &inputs.body, &action, inputs.entropy)
+    {
+        return Ok(written(scene, id, effect?, "", inputs.entropy));
+    }
     let Some((existing, rest)) = scene.nearest(id) else {
         return Err(match Kind::of(id) {
             Kind::Subscription | Kind::ResourceGroup => Verb::Post.not_allowed(),
@@ -224,7 +254,7 @@ fn post(scene: &Scene<'_>, id: &ResourceId, word: Option<&str>, inputs: Inputs<'
 
 /// The decision for an effect that writes `id` or only reads: with an operation if it takes time.
 fn written(scene: &Scene<'_>, id: &ResourceId, mut effect: Effect, meanwhile: &str, entropy: &mut Entropy) -> Decision {
-    let slow = takes_time(scene, &effect) && !matches!(effect.reply, Reply::Ok(_));
+    let slow = takes_time(scene, &effect) && effect.failure.is_none() && !matches!(effect.reply, Reply::Ok(_));
     let mut operation = slow.then(|| {
         let own = effect.changes.iter_mut().rev().find(|change| change.id() == id);
         if let Some(change) = own
@@ -234,7 +264,9 @@ fn written(scene: &Scene<'_>, id: &ResourceId, mut effect: Effect, meanwhile: &s
         }
         begin(scene, id, &effect, Act::Write, entropy)
     });
-    if effect.reply == Reply::Accepted && !slow {
+    if let Some(failure) = &effect.failure {
+        operation = Some(begin(scene, id, &effect, Act::Write, entropy).failed(scene.now, failure));
+    } else if effect.reply == Reply::Accepted && !slow {
         operation = Some(begin(scene, id, &effect, Act::Write, entropy).succeeded(scene.now));
     }
     let answer = match effect.reply {

@@ -43,7 +43,7 @@ pub(super) fn reply(lab: &Lab, query: &Form) -> Response<Bytes> {
 /// - `tenant` and `identityProvider` are those of Azure: Terraform refuses a cloud whose values are not.
 /// - suffixes are names that do not exist anywhere (`.test`, RFC 6761): what the lab does not offer
 ///   cannot leave the machine.
-fn cloud(base: &str) -> Value {
+pub(crate) fn cloud(base: &str) -> Value {
     let graph = format!("{base}/graph/");
     json!({
         "name": CLOUD_NAME,

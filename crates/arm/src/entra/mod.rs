@@ -67,6 +67,8 @@ pub use self::{
     directory::{Principal, PrincipalKind, TENANT_DOMAIN, TENANT_NAME, USER_NAME, USER_PRINCIPAL_NAME},
     metadata::CLOUD_NAME,
 };
+pub(crate) use metadata::cloud;
+
 use crate::provider::{Entropy, Lab};
 
 /// The lab's identity platform. Immutable but for codes and caches, all of them bounded.

@@ -125,29 +125,30 @@ fn holds_its_parent(kind: Kind) -> bool {
     matches!(kind, Kind::VirtualNetworkLink | Kind::RulesetLink | Kind::InboundEndpoint | Kind::OutboundEndpoint)
 }
 
-/// Deletes everything in `group` by each resource's own rules, then the group. A resource that is
-/// refused is tried again after the others: what held it may have gone. Gives the changes and how
-/// long Azure takes for them.
+/// Resources that were deleted one by one.
+pub(crate) struct Deleted {
+    /// What that changes.
+    pub(crate) changes: Vec<Change>,
+    /// The estate after it.
+    estate: Estate,
+    /// How long real Azure takes for the slowest of them.
+    takes: Duration,
+}
+
+/// Deletes each of `left`, as they are in `estate`, by its own rules. A resource that is refused is tried again after the
+/// others: what held it may have gone.
 ///
 /// # Errors
-/// `ResourceGroupDeletionBlocked` with the refusals of what cannot go.
-pub(crate) fn cascade(
+/// Those that nothing makes free, each with its refusal.
+pub(crate) fn delete_each(
     request: &mut Request<'_>,
     estate: &Estate,
-    group: &ResourceId,
-) -> Result<(Vec<Change>, Duration), ArmError> {
+    mut left: Vec<ResourceId>,
+) -> Result<Deleted, Vec<(ResourceId, ArmError)>> {
     let mut estate: Estate = estate.clone();
     let mut changes: Vec<Change> = Vec::new();
     let mut takes = Duration::ZERO;
-    let mut left: Vec<ResourceId> = estate
-        .below(group)
-        .filter(|one| holds_its_parent(one.kind()) || one.id().parent().as_ref() == Some(group))
-        .map(|resource| resource.id().clone())
-        .collect();
     left.sort_by_key(|id| deletion_rank(Kind::of(id)));
-    if !left.is_empty() {
-        takes = Duration::from_secs(DELETION_TAKES_S);
-    }
     loop {
         let mut refusals: Vec<(ResourceId, ArmError)> = Vec::new();
         let before = left.len();
@@ -172,15 +173,33 @@ pub(crate) fn cascade(
             }
         }
         if refusals.is_empty() {
-            break;
+            return Ok(Deleted { changes, estate, takes });
         }
         if refusals.len() == before {
-            return Err(blocked(group, refusals));
+            return Err(refusals);
         }
         left = refusals.into_iter().map(|(id, _)| id).collect();
     }
+}
+
+/// Deletes everything in `group` by each resource's own rules, then the group. Gives the changes and
+/// how long Azure takes for them.
+///
+/// # Errors
+/// `ResourceGroupDeletionBlocked` with the refusals of what cannot go.
+pub(crate) fn cascade(
+    request: &mut Request<'_>,
+    estate: &Estate,
+    group: &ResourceId,
+) -> Result<(Vec<Change>, Duration), ArmError> {
+    let inside =
+        estate.below(group).filter(|one| holds_its_parent(one.kind()) || one.id().parent().as_ref() == Some(group));
+    let left: Vec<ResourceId> = inside.map(|resource| resource.id().clone()).collect();
+    let least = if left.is_empty() { Duration::ZERO } else { Duration::from_secs(DELETION_TAKES_S) };
+    let Deleted { mut changes, estate, takes } =
+        delete_each(request, estate, left).map_err(|refusals| blocked(group, refusals))?;
     changes.extend(delete_tree(&estate, group));
-    Ok((changes, takes))
+    Ok((changes, takes.max(least)))
 }
 
 fn blocked(group: &ResourceId, refusals: Vec<(ResourceId, ArmError)>) -> ArmError {

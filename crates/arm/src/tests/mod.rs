@@ -3,6 +3,7 @@
 mod authorization;
 mod clusters;
 mod compute;
+mod deployments;
 mod dns_resolver;
 mod identity;
 mod network;

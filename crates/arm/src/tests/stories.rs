@@ -96,12 +96,6 @@ async fn refusals_are_azures() {
         ("PUT", "/resources", json!({}), (405, "MethodNotAllowed")),
         ("POST", vnet, json!({}), (404, "ResourceNotFound")),
         ("GET", "/providers/Nobody.Knows", Value::Null, (404, "InvalidResourceNamespace")),
-        (
-            "PUT",
-            "/resourceGroups/rg/providers/Microsoft.Resources/deployments/d",
-            json!({"properties": {"template": {}}}),
-            (400, "NotSupported"),
-        ),
         ("GET", "/resources?$filter=nonsense", Value::Null, (400, "InvalidFilterInQueryString")),
         ("GET", "/resourceGroups/no/resources", Value::Null, (404, "ResourceGroupNotFound")),
         ("GET", &format!("{}/what", client("x")), Value::Null, (404, "ResourceNotFound")),

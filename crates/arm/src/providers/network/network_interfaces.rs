@@ -47,9 +47,8 @@ impl Provider for NetworkInterfaces {
         ] {
             draft.default(name, value);
         }
-        let mac = format!("60-45-BD-{}-{}-{}", request.entropy.hex(2), request.entropy.hex(2), request.entropy.hex(2))
-            .to_uppercase();
-        draft.default("macAddress", json!(mac));
+        let mac = before.as_ref().and_then(|before| before["properties"]["macAddress"].as_str()).map(str::to_owned);
+        draft.set("macAddress", json!(mac.unwrap_or_else(|| mac_address(request))));
         resource_guid(&mut draft, request, before.as_ref());
         stamp(&mut draft, request);
         Ok(draft.finish(request, existing).taking(3))
@@ -72,6 +71,11 @@ impl Provider for NetworkInterfaces {
         }
         document
     }
+}
+
+/// A new address of Microsoft's range.
+fn mac_address(request: &mut Request<'_>) -> String {
+    format!("60-45-BD-{}-{}-{}", request.entropy.hex(2), request.entropy.hex(2), request.entropy.hex(2)).to_uppercase()
 }
 
 /// Completes one IP configuration: its id, its subnet's existence, its address.
