@@ -2,6 +2,8 @@
 //! real clients that the end-to-end tests drive.
 
 mod clients;
+#[cfg(test)]
+mod fidelity;
 mod summary;
 
 use std::{

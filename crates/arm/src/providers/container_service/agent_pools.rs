@@ -4,7 +4,7 @@
 use azure::{ArmError, Resource};
 use serde_json::{Value, json};
 
-use super::{cluster::Cluster, refusal, versions};
+use super::{cluster::Cluster, managed_clusters::refuse_stopped, refusal, versions};
 use crate::{
     provider::{Effect, Provider, Reply, Request, unknown_action},
     stage::Stage,
@@ -30,6 +30,7 @@ fn realise(cluster: Cluster, mut stage: Stage, request: &mut Request<'_>, reply:
 impl Provider for AgentPools {
     fn put(&self, request: &mut Request<'_>, existing: Option<&Resource>) -> Result<Effect, ArmError> {
         let mut cluster = load(request)?;
+        refuse_stopped(&cluster, "change an agent pool of")?;
         let fields = request.body.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
         let name = existing.map_or(request.id, Resource::id).name().to_owned();
         cluster.put_pool(request, &name, fields)?;
@@ -39,6 +40,7 @@ impl Provider for AgentPools {
 
     fn delete(&self, request: &mut Request<'_>, existing: &Resource) -> Result<Effect, ArmError> {
         let mut cluster = load(request)?;
+        refuse_stopped(&cluster, "delete an agent pool of")?;
         cluster.pools.retain(|pool| pool.id != *existing.id());
         if !cluster.pools.iter().any(super::pool::Pool::is_system) {
             return Err(refusal::no_system_pool());
@@ -53,7 +55,7 @@ impl Provider for AgentPools {
             return Err(unknown_action(request.id, action));
         }
         let mut cluster = load(request)?;
-        super::managed_clusters::refuse_stopped(&cluster, "upgrade the node image of")?;
+        refuse_stopped(&cluster, "upgrade the node image of")?;
         for pool in cluster.pools.iter_mut().filter(|pool| pool.id == *existing.id()) {
             pool.renew_image(request.now);
         }

@@ -44,6 +44,9 @@ async fn a_stopped_cluster_has_neither_endpoint_nor_record_and_comes_back_at_ano
         assert_eq!(refused.code(), (400, "OperationNotAllowed"), "{action}");
     }
     assert_eq!(post(&lab, "stop").await.code(), (400, "OperationNotAllowed"), "it is stopped already");
+    let pool = format!("{CLUSTER}/agentPools/nodepool1");
+    let refused = lab.put(&pool, json!({"properties": {"count": 9}})).await;
+    assert_eq!(refused.code(), (400, "OperationNotAllowed"));
     assert_eq!(post(&lab, "start").await.status, 204);
     assert_ne!(address().await, "10.224.0.4");
     let nic = lab.get(&endpoint).await.body["properties"]["networkInterfaces"][0]["id"].as_str().unwrap().to_owned();
