@@ -43,7 +43,8 @@ impl DnsName {
                 return Err(invalid("only letters, digits, `-`, `_` and a first label `*` are allowed"));
             }
         }
-        Ok(Self(name.to_ascii_lowercase().into()))
+        let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+        Ok(Self(if is_lower { name.into() } else { name.to_ascii_lowercase().into() }))
     }
 
     /// The root of the DNS, written as the empty text.

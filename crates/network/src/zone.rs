@@ -156,11 +156,10 @@ impl Zone {
 
     fn exact(&self, relative: &str) -> Lookup<'_> {
         let key = reversed(relative);
-        if let Some(node) = self.nodes.get(&*key).or_else(|| self.registered.get(&*key)) {
+        if let Some(node) = self.node(&key) {
             return Lookup::Exists(node);
         }
-        let exists = key.is_empty() || below(&self.nodes, &key) || below(&self.registered, &key);
-        if exists { Lookup::EmptyNonTerminal } else { Lookup::Absent }
+        if self.encloses(&key) { Lookup::EmptyNonTerminal } else { Lookup::Absent }
     }
 
     /// RFC 4592 §3.3: a wildcard directly below the closest encloser stands in for what is absent.
@@ -168,24 +167,31 @@ impl Zone {
         let mut encloser = relative;
         while !encloser.is_empty() {
             encloser = encloser.split_once('.').map_or("", |(_, rest)| rest);
-            if matches!(self.exact(encloser), Lookup::Absent) {
+            if !encloser.is_empty() && matches!(self.exact(encloser), Lookup::Absent) {
                 continue;
             }
-            let wildcard = if encloser.is_empty() { "*".to_owned() } else { format!("*.{encloser}") };
-            return match self.exact(&wildcard) {
-                Lookup::Exists(node) => Lookup::Exists(node),
-                Lookup::EmptyNonTerminal | Lookup::Absent => Lookup::Absent,
-            };
+            let wildcard = if encloser.is_empty() { "*".into() } else { reversed(encloser) + ".*" };
+            return self.node(&wildcard).map_or(Lookup::Absent, Lookup::Exists);
         }
         Lookup::Absent
     }
-}
 
-/// Whether there are names below `key`.
-fn below(names: &OrdMap<Arc<str>, Arc<Node>>, key: &str) -> bool {
-    let start = format!("{key}.");
-    let from = (Bound::Included(start.as_str()), Bound::Unbounded);
-    names.range::<_, str>(from).next().is_some_and(|(next, _)| next.starts_with(&start))
+    /// The records of the name with this reversed key; what somebody wrote comes first.
+    fn node(&self, key: &str) -> Option<&Node> {
+        self.nodes.get(key).or_else(|| self.registered.get(key)).map(Arc::as_ref)
+    }
+
+    /// Whether the name with this reversed key is the zone itself or has names below it.
+    fn encloses(&self, key: &str) -> bool {
+        if key.is_empty() {
+            return true;
+        }
+        let start = format!("{key}.");
+        let from = (Bound::Included(start.as_str()), Bound::Unbounded);
+        [&self.nodes, &self.registered]
+            .into_iter()
+            .any(|names| names.range::<_, str>(from).next().is_some_and(|(next, _)| next.starts_with(&start)))
+    }
 }
 
 /// A dotted name with its labels in reverse order.

@@ -200,6 +200,7 @@ impl<'a> Writer<'a> {
     /// A name, compressed.
     fn name(&mut self, name: &'a DnsName) {
         if self.names.is_empty() {
+            self.names.reserve(16);
             let end = HEADER + self.query.question.len() - TYPE_AND_CLASS;
             // A leading `*` may stand for other labels on the wire (see `model_name`).
             let asked = labels(&self.query.name).filter(|(label, _)| *label != "*");
