@@ -120,6 +120,32 @@ impl Sketch {
         .amend(id, options)
     }
 
+    /// A virtual machine with these network interfaces, the primary one first; running or not.
+    #[must_use]
+    pub fn machine(mut self, name: &str, interfaces: &[&str], running: bool) -> Self {
+        let id = self.id(Kind::VirtualMachine, name);
+        let interfaces: Vec<Value> =
+            interfaces.iter().map(|nic| json!({"id": self.id(Kind::NetworkInterface, nic)})).collect();
+        let document = json!({"properties": {"networkProfile": {"networkInterfaces": interfaces}}});
+        let hidden = json!({"powerState": if running { "running" } else { "deallocated" }});
+        self.changes.push(Change::put(Resource::with_hidden(id, &document, &hidden)));
+        self
+    }
+
+    /// A public cluster with this address, public FQDN `<name>.hcp.japaneast.azmk8s.io`, open to
+    /// these ranges or, without any, to everybody.
+    #[must_use]
+    pub fn public_cluster(mut self, name: &str, address: &str, ranges: &[&str]) -> Self {
+        let id = self.id(Kind::ManagedCluster, name);
+        let document = json!({"properties": {
+            "kubernetesVersion": "1.33.2",
+            "fqdn": format!("{name}.hcp.japaneast.azmk8s.io"),
+            "apiServerAccessProfile": {"authorizedIPRanges": ranges},
+        }});
+        self.changes.push(Change::put(Resource::with_hidden(id, &document, &json!({"publicAddress": address}))));
+        self
+    }
+
     /// Gives a network interface a public address, by a public IP address called `<nic>-ip`.
     #[must_use]
     pub fn public_address(self, nic: &str, address: &str) -> Self {

@@ -245,9 +245,10 @@ impl Network {
         match home {
             Attachment::Inside(seat) => seat.network.id == network.id || network.peer(&seat.network.id).is_some(),
             Attachment::Vpn { gateway, .. } => in_use().is_some_and(|used| used.id == gateway.id),
-            Attachment::Site { site, .. } => {
-                in_use().is_some_and(|used| used.sites.iter().any(|held| held.id == **site))
-            }
+            Attachment::Site { site, address, .. } => in_use().is_some_and(|used| {
+                let mut sites = used.sites.iter().filter(|held| held.id == **site);
+                sites.any(|held| held.prefixes.iter().any(|prefix| prefix.contains(address)))
+            }),
             Attachment::Internet { .. } => false,
         }
     }

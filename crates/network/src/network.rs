@@ -220,6 +220,24 @@ impl Network {
     pub fn findings(&self) -> Vec<Finding> {
         let declared = self.estate.iter().flat_map(|resource| resource.findings());
         let compiled = self.virtual_networks.values().flat_map(|network| &network.findings);
-        declared.chain(compiled).cloned().collect()
+        let unruled = self.virtual_networks.values().flat_map(|network| self.dangling_rules(network));
+        declared.chain(compiled).cloned().chain(unruled).collect()
+    }
+
+    /// References to security groups and route tables that do not exist. Those come and go without
+    /// a change of the networks under them.
+    fn dangling_rules<'a>(&'a self, network: &'a VirtualNetwork) -> impl Iterator<Item = Finding> + 'a {
+        let of_subnets = network.subnets.iter().map(|subnet| (&subnet.id, subnet.network_security_group.as_ref()));
+        let of_interfaces = network.interfaces.values().map(|nic| (&nic.id, nic.network_security_group.as_ref()));
+        let groups = of_subnets
+            .chain(of_interfaces)
+            .filter_map(|(id, group)| Some((id, group?)))
+            .filter(|(_, group)| !self.security_groups.contains_key(*group));
+        let tables = network
+            .subnets
+            .iter()
+            .filter_map(|subnet| Some((&subnet.id, subnet.route_table.as_ref()?)))
+            .filter(|(_, table)| self.estate.route_table(table).is_none());
+        groups.chain(tables).map(|(id, target)| Finding::dangling(id, target))
     }
 }

@@ -154,12 +154,14 @@ impl Tags {
             AddressMatch::Any => vec![Ipv4Net::default()],
             AddressMatch::Prefix(prefix) => vec![prefix],
             AddressMatch::Tag(ServiceTag::VirtualNetwork) => self.virtual_network.clone(),
-            AddressMatch::Tag(ServiceTag::Internet) => {
-                let held = self.virtual_network.iter().chain(&PRIVATE_RANGES).copied().collect();
-                complement(&Ipv4Net::aggregate(&held))
-            }
+            AddressMatch::Tag(ServiceTag::Internet) => complement(&self.outside_internet()),
             AddressMatch::Tag(ServiceTag::AzureLoadBalancer) => vec![Ipv4Net::from(AZURE_DNS)],
         }
+    }
+
+    /// What the tag `Internet` leaves out: disjoint prefixes in address order.
+    pub fn outside_internet(&self) -> Vec<Ipv4Net> {
+        Ipv4Net::aggregate(&self.virtual_network.iter().chain(&PRIVATE_RANGES).copied().collect())
     }
 
     fn in_virtual_network(&self, address: Ipv4Addr) -> bool {

@@ -113,8 +113,9 @@ impl Zone {
         }
     }
 
-    /// Brings the automatically registered names up to date: every network interface of a network
-    /// linked with `registrationEnabled`, under its own name. A record that somebody wrote wins.
+    /// Brings the automatically registered names up to date: every virtual machine of a network
+    /// linked with `registrationEnabled`, by its primary interface; an interface without a machine
+    /// is taken for one of its own name. A record that somebody wrote wins.
     pub fn recompile_registered(&mut self, estate: &Estate) {
         let mut registered: OrdMap<Arc<str>, Arc<Node>> = OrdMap::new();
         for resource in estate.children(&self.id, Kind::VirtualNetworkLink) {
@@ -125,6 +126,7 @@ impl Zone {
             for (subnet, _) in estate.subnets(&link.virtual_network) {
                 for nic in estate.referrers(subnet) {
                     let Model::NetworkInterface(interface) = nic.model() else { continue };
+                    let Some(name) = registered_name(estate, nic.id()) else { continue };
                     let addresses: Vec<RecordData> = interface
                         .ip_configurations
                         .iter()
@@ -133,7 +135,7 @@ impl Zone {
                     if interface.private_endpoint.is_none() && !addresses.is_empty() {
                         let set = RecordSet { ttl_s: REGISTERED_TTL_S, records: addresses };
                         let node = Node { sets: vec![(RecordType::A, set)] };
-                        registered.insert(reversed(&nic.id().name().to_ascii_lowercase()).into(), Arc::new(node));
+                        registered.insert(reversed(&name).into(), Arc::new(node));
                     }
                 }
             }
@@ -192,6 +194,14 @@ impl Zone {
             .into_iter()
             .any(|names| names.range::<_, str>(from).next().is_some_and(|(next, _)| next.starts_with(&start)))
     }
+}
+
+/// The name under which an interface registers its addresses; none for a machine's further ones.
+fn registered_name(estate: &Estate, nic: &ResourceId) -> Option<String> {
+    let mut holders = estate.referrers(nic).filter(|holder| holder.kind() == Kind::VirtualMachine);
+    let Some(holder) = holders.next() else { return Some(nic.name().to_ascii_lowercase()) };
+    let primary = estate.virtual_machine(holder.id())?.network_interfaces.first();
+    (primary == Some(nic)).then(|| holder.id().name().to_ascii_lowercase())
 }
 
 /// A dotted name with its labels in reverse order.

@@ -208,13 +208,13 @@ fn touched(estate: &Estate, resource: &Resource, units: &mut BTreeSet<Unit>) {
             units.extend(endpoint.and_then(|endpoint| endpoint.service.clone()).map(Unit::Cluster));
         }
         Model::PublicIpAddress(_) => {
-            touch_interfaces(estate.referrers(id), units);
+            touch_interfaces(estate, estate.referrers(id), units);
             let gateways = estate.referrers(id).filter_map(|referrer| estate.virtual_network_gateway(referrer.id()));
             let networks = gateways.filter_map(|gateway| gateway.subnet.as_ref()?.parent());
             units.extend(networks.map(Unit::VirtualNetwork));
         }
         Model::VirtualMachine(machine) => {
-            touch_interfaces(machine.network_interfaces.iter().filter_map(|nic| estate.get(nic)), units);
+            touch_interfaces(estate, machine.network_interfaces.iter().filter_map(|nic| estate.get(nic)), units);
         }
         Model::NetworkSecurityGroup(_) => {
             units.insert(Unit::SecurityGroup(id.clone()));
@@ -228,7 +228,7 @@ fn touched(estate: &Estate, resource: &Resource, units: &mut BTreeSet<Unit>) {
         }
         Model::PrivateEndpoint(endpoint) => {
             units.extend(endpoint.service.clone().map(Unit::Cluster));
-            units.extend(endpoint.subnet.as_ref().and_then(ResourceId::parent).map(Unit::VirtualNetwork));
+            touch_interfaces(estate, estate.referrers(id), units);
         }
         Model::PrivateDnsZone(_) => {
             units.insert(Unit::Zone(id.clone()));
@@ -318,12 +318,18 @@ fn touch_subnet(estate: &Estate, subnet: &ResourceId, units: &mut BTreeSet<Unit>
     }
 }
 
-/// The networks that some interfaces stand in.
-fn touch_interfaces<'a>(resources: impl Iterator<Item = &'a Arc<Resource>>, units: &mut BTreeSet<Unit>) {
+/// The networks that some interfaces stand in, and where these are registered.
+fn touch_interfaces<'a>(
+    estate: &Estate,
+    resources: impl Iterator<Item = &'a Arc<Resource>>,
+    units: &mut BTreeSet<Unit>,
+) {
     for resource in resources {
         let Model::NetworkInterface(nic) = resource.model() else { continue };
-        let networks = nic.ip_configurations.iter().filter_map(|held| held.subnet.parent());
-        units.extend(networks.map(Unit::VirtualNetwork));
+        for network in nic.ip_configurations.iter().filter_map(|held| held.subnet.parent()) {
+            touch_registrations(estate, &network, |link| link.registration_enabled, units);
+            units.insert(Unit::VirtualNetwork(network));
+        }
     }
 }
 

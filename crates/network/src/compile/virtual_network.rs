@@ -46,18 +46,11 @@ pub(super) fn compile(estate: &Estate, id: &ResourceId) -> Option<VirtualNetwork
 }
 
 fn add_subnet(estate: &Estate, network: &mut VirtualNetwork, id: &ResourceId, declared: &model::Subnet) {
-    let group = declared.network_security_group.as_ref();
-    let table = declared.route_table.as_ref();
-    let dangling = group
-        .filter(|group| estate.network_security_group(group).is_none())
-        .into_iter()
-        .chain(table.filter(|table| estate.route_table(table).is_none()));
-    network.findings.extend(dangling.map(|target| Finding::dangling(id, target)));
     network.subnets.push(Subnet {
         id: id.clone(),
         prefixes: declared.prefixes.clone(),
-        network_security_group: group.cloned(),
-        route_table: table.cloned(),
+        network_security_group: declared.network_security_group.clone(),
+        route_table: declared.route_table.clone(),
         private_endpoint_policies: declared.private_endpoint_policies,
     });
     for resource in estate.referrers(id) {
@@ -92,9 +85,6 @@ fn add_interface(
     id: &ResourceId,
     nic: &model::NetworkInterface,
 ) {
-    let group = nic.network_security_group.as_ref();
-    let dangling = group.filter(|group| estate.network_security_group(group).is_none());
-    network.findings.extend(dangling.map(|target| Finding::dangling(id, target)));
     let mut machines = estate.referrers(id).filter_map(|referrer| estate.virtual_machine(referrer.id()));
     let endpoint = nic.private_endpoint.as_ref().and_then(|endpoint| estate.private_endpoint(endpoint));
     let approved = endpoint.filter(|endpoint| endpoint.status == ConnectionStatus::Approved);
@@ -107,7 +97,7 @@ fn add_interface(
             subnet: subnet.clone(),
             private_endpoint: nic.private_endpoint.clone(),
             service: approved.and_then(|endpoint| endpoint.service.clone()),
-            network_security_group: group.cloned(),
+            network_security_group: nic.network_security_group.clone(),
             ip_forwarding: nic.ip_forwarding,
             public_address: public.and_then(|public| public.address),
             stopped,

@@ -5,8 +5,14 @@
 mod appliances;
 mod article;
 mod ask;
+mod edits;
+mod effective;
 mod incremental;
+mod internet;
+mod isolation;
 mod names;
 mod plan;
+mod resolver;
 mod routes;
 mod security;
+mod tunnels;

@@ -117,6 +117,18 @@ fn machines_register_themselves_where_the_link_says_so() {
 }
 
 #[test]
+fn a_virtual_machine_is_registered_by_its_primary_interface() {
+    let sketch = linked(json!({"registrationEnabled": true}))
+        .nic("nic-1", "v", "10.0.0.4")
+        .nic("nic-2", "v", "10.0.0.5")
+        .machine("VM-1", &["nic-1", "nic-2"], true);
+    assert_eq!(addresses(&ask(&sketch, Some("v"), "vm-1.corp.example")), ["10.0.0.4"]);
+    for name in ["nic-1.corp.example", "nic-2.corp.example"] {
+        assert_eq!(ask(&sketch, Some("v"), name).outcome, Outcome::NxDomain, "{name}");
+    }
+}
+
+#[test]
 fn every_record_type_is_answered_as_it_was_written() {
     let sketch = linked(json!({}))
         .record(

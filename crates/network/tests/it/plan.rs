@@ -10,7 +10,7 @@ use network::{
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::incremental::{changes, edit};
+use crate::edits::{changes, edit};
 
 /// A kernel that only remembers.
 #[derive(Debug, Default, PartialEq)]
