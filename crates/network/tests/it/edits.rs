@@ -120,6 +120,7 @@ const RECORDS: [&str; 4] = ["@", "www", "*.apps", "a.b"];
 const CLUSTERS: [&str; 2] = ["c0", "c1"];
 const NEXT_HOPS: [&str; 5] = ["10.0.0.5", "10.1.0.5", "None", "VirtualNetworkGateway", "Internet"];
 const PREFIXES: [&str; 4] = ["0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "192.168.0.0/24"];
+const SITES: [&str; 3] = ["192.168.0.0/24", "10.0.0.0/8", "10.1.0.0/16"];
 const POLICIES: [&str; 3] = ["Disabled", "RouteTableEnabled", "Enabled"];
 const TARGETS: [&str; 4] = ["10.0.8.4", "10.1.0.5", "192.168.0.10", "168.63.129.16"];
 
@@ -157,7 +158,7 @@ pub(crate) fn edit() -> impl Strategy<Value = Edit> {
         Just(Edit::DropPublic),
         (0..3_usize, any::<bool>()).prop_map(|(nic, running)| Edit::Machine { nic, running }),
         Just(Edit::DropMachine),
-        (0..PREFIXES.len()).prop_map(|prefix| Edit::Site { prefix }),
+        (0..SITES.len()).prop_map(|prefix| Edit::Site { prefix }),
         Just(Edit::DropSite),
         Just(Edit::DropConnection),
         n.clone().prop_map(|network| Edit::Resolver { network }),
@@ -274,7 +275,7 @@ pub(crate) fn changes(edit: &Edit) -> Vec<Change> {
         Edit::DropPublic => vec![Change::Delete(id(Kind::PublicIpAddress, "ip"))],
         Edit::Machine { nic, running } => sketched(Sketch::new().machine("box", &[&format!("vm{nic}")], running)),
         Edit::DropMachine => vec![Change::Delete(id(Kind::VirtualMachine, "box"))],
-        Edit::Site { prefix } => sketched(Sketch::new().site("site", "vpn", PREFIXES[prefix]).site_client(
+        Edit::Site { prefix } => sketched(Sketch::new().site("site", "vpn", SITES[prefix]).site_client(
             "desk",
             "site",
             "192.168.0.10",
@@ -344,4 +345,21 @@ pub(crate) fn changes(edit: &Edit) -> Vec<Change> {
         Edit::Gateway { network } => sketched(Sketch::new().vpn_gateway("vpn", NETWORKS[network])),
         Edit::DropGateway => vec![Change::Delete(id(Kind::VirtualNetworkGateway, "vpn"))],
     }
+}
+
+/// The edits without sites, resolvers and route tables.
+pub(crate) fn plain_edit() -> impl Strategy<Value = Edit> {
+    edit().prop_filter("has more in it", |edit| {
+        !matches!(
+            edit,
+            Edit::Site { .. }
+                | Edit::DropSite
+                | Edit::DropConnection
+                | Edit::Table { .. }
+                | Edit::DropTable
+                | Edit::Resolver { .. }
+                | Edit::DropInbound
+                | Edit::DropOutbound
+        )
+    })
 }
