@@ -170,6 +170,12 @@ pub trait Provider: Sync {
         None
     }
 
+    /// Deletes what exists without being stored; `None` when there is no such thing.
+    fn delete_derived(&self, request: &mut Request<'_>) -> Option<Effect> {
+        let _ = request;
+        None
+    }
+
     /// Whether a stored resource is part of the collection that `request` asks for.
     fn lists(&self, request: &Request<'_>, resource: &Resource) -> bool {
         let _ = (request, resource);

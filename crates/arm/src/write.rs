@@ -178,10 +178,14 @@ fn delete(scene: &Scene<'_>, id: &ResourceId, inputs: Inputs<'_>) -> Result<Deci
     let Some(existing) = scene.estate.get(id) else {
         scene.check_group(id)?;
         inputs.check_preconditions(scene, id, None)?;
-        return match Kind::of(id) {
-            kind @ Kind::ResourceGroup => Err(providers::of(kind).not_found(id)),
-            _ => Ok(Decision::ready(wire::empty(StatusCode::NO_CONTENT))),
-        };
+        let provider = providers::of(Kind::of(id));
+        if Kind::of(id) == Kind::ResourceGroup {
+            return Err(provider.not_found(id));
+        }
+        let mut request = scene.request(id, inputs.query, inputs.body, &mut *inputs.entropy);
+        let effect = provider.delete_derived(&mut request);
+        let done = Decision::ready(wire::empty(StatusCode::NO_CONTENT));
+        return Ok(Decision { changes: effect.map(|effect| effect.changes).unwrap_or_default(), ..done });
     };
     let id = existing.id();
     if let Some(operation) = scene.operations.holder(id)

@@ -58,6 +58,7 @@ pub fn of(kind: Kind) -> &'static dyn Provider {
         Kind::VirtualNetworkLink => &private_dns::links::VirtualNetworkLinks,
         kind if kind.is_record_set() => &private_dns::records::RecordSets,
         Kind::ManagedCluster => &container_service::ManagedClusters,
+        Kind::PrivateEndpointConnection => &container_service::PrivateEndpointConnections,
         Kind::AgentPool => &container_service::AgentPools,
         Kind::UserAssignedIdentity => &identity::UserAssignedIdentities,
         Kind::RoleDefinition => &authorization::RoleDefinitions,

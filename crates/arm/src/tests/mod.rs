@@ -3,6 +3,7 @@
 mod authorization;
 mod clusters;
 mod compute;
+mod connections;
 mod deployments;
 mod dns_resolver;
 mod identity;

@@ -1,6 +1,6 @@
 //! `Microsoft.ContainerService/managedClusters`: what clients may ask of a cluster.
 
-use azure::{ArmError, Estate, Json, Kind, Resource, ResourceId};
+use azure::{ArmError, Estate, Json, Resource};
 use serde_json::{Value, json};
 
 use super::{
@@ -10,7 +10,6 @@ use super::{
     kubeconfig::Audience,
     pool::Pool,
     refusal,
-    site::Site,
     versions::{self, Version},
 };
 use crate::{
@@ -78,7 +77,6 @@ impl Provider for ManagedClusters {
             "privatelinkresources/management" => private_link_resources(request.estate, existing)
                 .pop()
                 .ok_or_else(|| crate::provider::not_found(request.id)),
-            "privateendpointconnections" => Ok(json!({"value": connections(request.estate, existing)})),
             _ => Err(ArmError::not_found("NotFound", format!("The cluster '{}' has no '{view}'.", existing.id()))),
         }
     }
@@ -202,26 +200,4 @@ fn private_link_resources(estate: &Estate, cluster: &Resource) -> Vec<Value> {
     let mut resource = access::private_link_resource();
     resource["id"] = json!(format!("{}/privateLinkResources/management", cluster.id()));
     if private { vec![resource] } else { Vec::new() }
-}
-
-/// What users' private endpoints asked of the cluster; AKS does not list its own.
-fn connections(estate: &Estate, cluster: &Resource) -> Vec<Value> {
-    let own: ResourceId = Site::of(cluster).endpoint();
-    let endpoints =
-        estate.referrers(cluster.id()).filter(|one| one.kind() == Kind::PrivateEndpoint && *one.id() != own);
-    endpoints
-        .filter_map(|endpoint| {
-            let model = estate.private_endpoint(endpoint.id())?;
-            Some(json!({
-                "id": format!("{}/privateEndpointConnections/{}", cluster.id(), endpoint.id().name()),
-                "name": endpoint.id().name(),
-                "type": "Microsoft.ContainerService/managedClusters/privateEndpointConnections",
-                "properties": {
-                    "provisioningState": "Succeeded",
-                    "privateEndpoint": {"id": endpoint.id()},
-                    "privateLinkServiceConnectionState": {"status": format!("{:?}", model.status)},
-                },
-            }))
-        })
-        .collect()
 }

@@ -7,6 +7,7 @@
 mod access;
 mod agent_pools;
 mod cluster;
+mod connections;
 mod documents;
 mod fields;
 mod identity;
@@ -25,6 +26,7 @@ mod state;
 mod versions;
 
 pub use agent_pools::AgentPools;
+pub use connections::PrivateEndpointConnections;
 pub use managed_clusters::ManagedClusters;
 pub use nodes::{Node, certificate_names, nodes};
 pub use state::{Access, Credentials, credentials, incarnation};

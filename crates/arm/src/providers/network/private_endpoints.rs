@@ -28,7 +28,7 @@ impl Provider for PrivateEndpoints {
         for (list, approved) in
             [("privateLinkServiceConnections", true), ("manualPrivateLinkServiceConnections", false)]
         {
-            let connections = connect(request, &id, reader.get(list), approved, existing)?;
+            let connections = connect(request, &id, (list, reader.get(list)), approved, existing)?;
             draft.set(list, Value::Array(connections));
         }
         let before = existing.map(|resource| resource.document().value());
@@ -83,11 +83,10 @@ impl Provider for PrivateEndpoints {
 fn connect(
     request: &Request<'_>,
     id: &ResourceId,
-    list: Json<'_>,
+    (list_name, list): (&str, Json<'_>),
     approved: bool,
     existing: Option<&Resource>,
 ) -> Result<Vec<Value>, ArmError> {
-    let held = existing.and_then(|resource| request.estate.private_endpoint(resource.id()));
     let mut connections = Vec::new();
     for connection in list.items() {
         let service = connection.at("properties.privateLinkServiceId").id();
@@ -101,19 +100,63 @@ fn connect(
             return Err(invalid_reference(service.as_str(), id.as_str()));
         }
         let mut value = connection.value().cloned().unwrap_or_default();
-        let status = match held {
-            Some(held) if held.service.as_ref() == Some(&service) => held.status,
-            _ if approved => azure::model::ConnectionStatus::Approved,
-            _ => azure::model::ConnectionStatus::Pending,
-        };
         let name = value["name"].as_str().unwrap_or(id.name()).to_owned();
-        value["id"] = json!(format!("{id}/privateLinkServiceConnections/{name}"));
+        let link = format!("{id}/{list_name}/{name}");
+        check_groups(request.estate, &link, &service, connection)?;
+        let message = connection.at("properties.requestMessage").text();
+        let state = match held_state(existing, &service) {
+            Some(held) => held,
+            None if approved => state("Approved", "Auto-approved"),
+            None => state("Pending", message.unwrap_or("Awaiting approval")),
+        };
+        value["id"] = json!(link);
+        value["type"] = json!(format!("{}/{list_name}", Kind::PrivateEndpoint.arm_type()));
         value["properties"]["provisioningState"] = json!("Succeeded");
-        value["properties"]["privateLinkServiceConnectionState"] =
-            json!({"status": format!("{status:?}"), "description": "", "actionsRequired": "None"});
+        value["properties"]["privateLinkServiceConnectionState"] = state;
         connections.push(value);
     }
     Ok(connections)
+}
+
+fn state(status: &str, description: &str) -> Value {
+    json!({"status": status, "description": description, "actionsRequired": "None"})
+}
+
+/// The state of the connection that an endpoint has to `service`: it is the service's to change.
+fn held_state(existing: Option<&Resource>, service: &ResourceId) -> Option<Value> {
+    let document = existing?.document().value();
+    let properties = Json::new(&document).get("properties");
+    let lists = ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"];
+    let mut held = lists.into_iter().flat_map(|list| properties.get(list).items());
+    let held = held.find(|held| held.at("properties.privateLinkServiceId").id().as_ref() == Some(service))?;
+    held.at("properties.privateLinkServiceConnectionState").value().cloned()
+}
+
+/// A cluster is reached by the one group `management`, if it is a private cluster.
+fn check_groups(estate: &Estate, link: &str, service: &ResourceId, connection: Json<'_>) -> Result<(), ArmError> {
+    let Some(cluster) = estate.managed_cluster(service) else { return Ok(()) };
+    let groups: Vec<String> = connection.at("properties.groupIds").list();
+    match groups.as_slice() {
+        [] => Err(ArmError::bad_request(
+            "MissingParameterOnPrivateLinkServiceConnection",
+            format!("Private link service connection {link} is missing required parameter 'group Id'."),
+        )),
+        [group] if cluster.private && group.eq_ignore_ascii_case("management") => Ok(()),
+        [group] => Err(ArmError::bad_request(
+            "BadRequest",
+            format!(
+                "Call to Microsoft.ContainerService/managedClusters failed. Error message: the private link resource '{group}' is not found in the cluster '{}'.",
+                service.name()
+            ),
+        )),
+        groups => Err(ArmError::bad_request(
+            "OnlyOneGroupIdPermitted",
+            format!(
+                "Private link service connection {link} has the following group Ids: {}. Only one group Id is permitted when connecting to a first-party resource ({service}).",
+                groups.join(", ")
+            ),
+        )),
+    }
 }
 
 /// A free address of a subnet: the wanted one or the next.
