@@ -24,18 +24,19 @@ static NETWORK: LazyLock<(Network, [ViewId; 3])> = LazyLock::new(network);
 /// circles, wildcards, and more records than a datagram holds.
 fn network() -> (Network, [ViewId; 3]) {
     let cname = |to: &str| json!({"ttl": 60, "cnameRecord": {"cname": to}});
-    let many: Vec<Value> = (0..120).map(|n| json!({"ipv4Address": format!("10.9.0.{n}")})).collect();
+    let mx = |exchange: &str| json!({"ttl": 60, "mxRecords": [{"preference": 5, "exchange": exchange}]});
+    let addresses = |n| (0..n).map(|n| json!({"ipv4Address": format!("10.9.0.{n}")})).collect::<Vec<Value>>();
     let long = ["x".repeat(300), String::new()];
     let sketch = Sketch::new()
         .network("v", "10.0.0.0/16")
-        .network("empty", "10.1.0.0/16")
         .private_cluster("aks", "v", "10.0.0.4", true)
         .zone(ZONE)
         .link(ZONE, "v", json!({}))
         .a_record(ZONE, "db", "10.0.0.9")
         .a_record(ZONE, "*.apps", "10.0.0.7")
         .a_record(ZONE, "deep.down.apps", "10.0.0.8")
-        .record(Kind::RecordA, ZONE, "many", &json!({"ttl": 5, "aRecords": many}))
+        .record(Kind::RecordA, ZONE, "many", &json!({"ttl": 5, "aRecords": addresses(120)}))
+        .record(Kind::RecordA, ZONE, "some", &json!({"ttl": 5, "aRecords": addresses(50)}))
         .record(Kind::RecordAaaa, ZONE, "db", &json!({"ttl": 7, "aaaaRecords": [{"ipv6Address": "fd00::1"}]}))
         .record(Kind::RecordCname, ZONE, "www", &cname("a.db.corp.example"))
         .record(Kind::RecordCname, ZONE, "a.db", &cname("db.corp.example"))
@@ -44,7 +45,8 @@ fn network() -> (Network, [ViewId; 3]) {
         .record(Kind::RecordCname, ZONE, "loop", &cname("loop.corp.example"))
         .record(Kind::RecordTxt, ZONE, "text", &json!({"txtRecords": [{"value": long}, {"value": ["two"]}]}))
         .record(Kind::RecordPtr, ZONE, "back", &json!({"ptrRecords": [{"ptrdname": "db.corp.example"}]}))
-        .record(Kind::RecordMx, ZONE, "@", &json!({"mxRecords": [{"preference": 5, "exchange": "mail.corp.example"}]}))
+        .record(Kind::RecordMx, ZONE, "@", &mx("mail.corp.example"))
+        .record(Kind::RecordMx, ZONE, "*.mx", &mx("*.mx.corp.example"))
         .record(
             Kind::RecordSrv,
             ZONE,
@@ -173,7 +175,7 @@ fn agree(network: &Network, view: &ViewId, query: &[u8], transport: Transport) -
 }
 
 proptest! {
-    #![proptest_config(proptest::test_runner::Config { cases: 4096, ..Default::default() })]
+    #![proptest_config(proptest::test_runner::Config { cases: 1024, ..Default::default() })]
 
     #[test]
     fn both_ways_of_answering_mean_the_same(queries in vec((queries(), transports(), 0..3usize), 1..8)) {
@@ -239,6 +241,25 @@ fn ordinary_queries_go_the_straight_way() {
 }
 
 #[test]
+fn a_reply_is_as_long_as_the_client_can_take_and_no_longer() {
+    let (network, views) = &*NETWORK;
+    let mut query = query("some.corp.example", 1, true);
+    let payload_at = query.len() - 8;
+    for payload in 512..=1232u16 {
+        query[payload_at..][..2].copy_from_slice(&payload.to_be_bytes());
+        assert!(agree(network, &views[0], &query, Transport::Udp));
+        assert!(straight(network, &views[0], &query, Transport::Udp).unwrap().len() <= payload.into());
+    }
+}
+
+#[test]
+fn the_target_of_a_service_is_written_in_full() {
+    let (network, views) = &*NETWORK;
+    let reply = straight(network, &views[0], &query("_s._tcp.corp.example", 33, false), Transport::Udp).unwrap();
+    assert!(reply.ends_with(b"\x02db\x04corp\x07example\0"));
+}
+
+#[test]
 fn a_transfer_is_refused_and_a_later_edns_version_is_told_ours() {
     let (network, views) = &*NETWORK;
     let mut later = query("db.corp.example", 1, true);
@@ -261,6 +282,9 @@ fn a_name_that_no_record_can_have_is_a_wildcards_or_nobodys() {
     let wild = ask("a b.apps.corp.example");
     assert_eq!(wild.answers.len(), 1);
     assert_eq!(wild.answers[0].name, *wild.queries[0].name());
+    let exchange = straight(network, &views[0], &query("a b.mx.corp.example", 15, false), Transport::Udp).unwrap();
+    let exchange = Message::from_vec(&exchange).unwrap().answers[0].data.to_string();
+    assert_eq!(exchange, "5 *.mx.corp.example.");
     let nobodys = ask("a b.corp.example");
     assert_eq!(nobodys.authorities[0].name.to_ascii(), "corp.example.");
 }
