@@ -11,7 +11,8 @@ use cargo_metadata::MetadataCommand;
 /// The release of `az` that the tests were written against.
 const AZURE_CLI: &str = "azure-cli==2.91.0";
 /// What must be on the `PATH`, and what brings it.
-const SYSTEM: &[(&str, &str)] = &[("kubectl", "kubectl"), ("dig", "dnsutils"), ("curl", "curl")];
+const SYSTEM: &[(&str, &str)] =
+    &[("kubectl", "kubectl"), ("dig", "dnsutils"), ("curl", "curl"), ("openvpn", "openvpn"), ("ip", "iproute2")];
 
 /// Installs what is missing; gives the directory whose `bin` holds `az`.
 ///

@@ -1,6 +1,7 @@
 //! Stories with the program itself and real clients: `az`, `kubectl`. What they print is asserted.
 
 mod bench;
+mod vpn;
 
 use bench::{Lab, az, succeed};
 
