@@ -6,11 +6,17 @@
 //!
 //! One resource is one key, so that a change costs what it changes.
 
-use azure::{Change, Estate, Resource, ResourceId};
+use std::{
+    num::NonZero,
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+};
+
+use azure::{Change, Document, Estate, Resource, ResourceId};
 use pki::{IssuerPem, Redacted, TokenIssuer, random_token};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{RangeOptions, Store, Transaction};
+use store::{RangeOptions, Revision, Store, Transaction};
 
 use crate::{
     operations::{Operation, Operations},
@@ -21,6 +27,8 @@ use crate::{
 const FACTS: &str = "/arm/lab";
 const RESOURCES: &str = "/arm/resource";
 const OPERATIONS: &str = "/arm/operation/";
+/// Resources that are read at a time.
+const PAGE_LEN: usize = 256;
 /// Random bytes in a secret.
 const SECRET_BYTES: usize = 30;
 
@@ -65,14 +73,49 @@ pub(crate) async fn load(store: &Store) -> Result<Loaded, OpenError> {
     for entry in store.range(OPERATIONS, &RangeOptions::default())?.entries {
         operations.record(decode(&entry.key, &entry.value)?);
     }
-    let range = store.range(&format!("{RESOURCES}/"), &RangeOptions::default())?;
-    let changes: Vec<Change> = range
-        .entries
-        .iter()
-        .map(|entry| decode::<Stored>(&entry.key, &entry.value).map(|stored| Change::put(stored.into_resource())))
-        .collect::<Result<_, _>>()?;
-    let estate = Estate::default().apply(range.revision.0, &changes);
+    let estate = load_estate(store)?;
     Ok(Loaded { facts, issuer, estate, operations })
+}
+
+/// Reads every resource, page by page. Nearly all of the work is to understand the documents, so all processors
+/// share it while this thread puts together what they have read.
+fn load_estate(store: &Store) -> Result<Estate, OpenError> {
+    let pages = Mutex::new(Some(RangeOptions { limit: PAGE_LEN, start_after: None }));
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let (send, read) = mpsc::sync_channel(threads);
+        for _ in 0..threads {
+            let (pages, send) = (&pages, send.clone());
+            // Ends with the pages, or when nobody wants them any more.
+            scope.spawn(move || while next_page(store, pages).is_some_and(|page| send.send(page).is_ok()) {});
+        }
+        drop(send);
+        read.iter().try_fold(Estate::default(), |estate, page| {
+            let (revision, resources) = page?;
+            Ok(estate.apply(revision.0, &resources))
+        })
+    })
+}
+
+/// The next page of resources, and the store's revision: nothing is written while the plane opens.
+fn next_page(store: &Store, pages: &Mutex<Option<RangeOptions>>) -> Option<Result<(Revision, Vec<Change>), OpenError>> {
+    let page = {
+        let mut next = pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let options = next.take()?;
+        let page = store.range(&format!("{RESOURCES}/"), &options);
+        *next = page.as_ref().ok().filter(|page| page.more).and_then(|page| {
+            let start_after = Some(page.entries.last()?.key.to_string());
+            Some(RangeOptions { start_after, ..options })
+        });
+        page
+    };
+    Some(page.map_err(OpenError::from).and_then(|page| {
+        let resources = page.entries.iter().map(|entry| {
+            let Stored { id, document, hidden } = decode(&entry.key, &entry.value)?;
+            Ok(Change::put(Resource::from_documents(id, document, hidden)))
+        });
+        Ok((page.revision, resources.collect::<Result<_, OpenError>>()?))
+    }))
 }
 
 async fn first_start(store: &Store) -> Result<(Facts, TokenIssuer), OpenError> {
@@ -119,14 +162,8 @@ fn key_of(id: &ResourceId) -> String {
 #[derive(Deserialize)]
 struct Stored {
     id: ResourceId,
-    document: Value,
-    hidden: Value,
-}
-
-impl Stored {
-    fn into_resource(self) -> Resource {
-        Resource::with_hidden(self.id, &self.document, &self.hidden)
-    }
+    document: Document,
+    hidden: Document,
 }
 
 /// Both documents are compact JSON text already: nothing is parsed to write them.
@@ -150,8 +187,8 @@ mod tests {
     fn a_resource_is_stored_without_loss() {
         let id = ResourceId::group("s", "Rg").resource("Microsoft.Network/virtualNetworks", "V\"x");
         let resource = Resource::with_hidden(id, &json!({"properties": {"odd": [1.5, null, "é"]}}), &json!({"a": 1}));
-        let stored: Stored = decode("k", &encode(&resource)).unwrap();
-        assert_eq!(stored.into_resource(), resource);
+        let Stored { id, document, hidden } = decode("k", &encode(&resource)).unwrap();
+        assert_eq!(Resource::from_documents(id, document, hidden), resource);
         assert!(key_of(resource.id()).starts_with("/arm/resource/subscriptions/s/resourcegroups/rg/"));
     }
 }

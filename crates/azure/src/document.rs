@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::{Value, value::RawValue};
 
 /// A JSON object in compact text, cheap to clone and to send.
 ///
@@ -16,15 +17,6 @@ impl Document {
         Self(value.to_string().into())
     }
 
-    /// A document from JSON text that [`Document::new`] once wrote.
-    ///
-    /// # Errors
-    /// When the text is not a JSON object.
-    pub fn from_text(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str::<serde_json::Map<String, Value>>(text)?;
-        Ok(Self(text.into()))
-    }
-
     /// The compact JSON text.
     pub fn text(&self) -> &str {
         &self.0
@@ -34,6 +26,17 @@ impl Document {
     pub fn value(&self) -> Value {
         // Only JSON objects get in, so that the fallback is never taken.
         serde_json::from_str(&self.0).unwrap_or_else(|_| Value::Object(serde_json::Map::new()))
+    }
+}
+
+/// Of compact JSON, as [`Document::new`] wrote it: the text is taken over as it is.
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        if !text.starts_with('{') {
+            return Err(D::Error::custom("a document is a JSON object"));
+        }
+        Ok(Self(text.into()))
     }
 }
 

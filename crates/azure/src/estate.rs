@@ -63,9 +63,9 @@ impl Estate {
         let mut next = self.clone();
         next.revision = revision;
         for change in changes {
-            next.remove(change.id());
-            if let Change::Put(resource) = change {
-                next.insert(Arc::clone(resource));
+            match change {
+                Change::Put(resource) => next.insert(Arc::clone(resource)),
+                Change::Delete(id) => next.remove(id),
             }
         }
         next
@@ -73,21 +73,29 @@ impl Estate {
 
     fn insert(&mut self, resource: Arc<Resource>) {
         let id = resource.id().clone();
-        self.by_kind.entry(resource.kind()).or_default().insert(id.clone());
+        if let Some(old) = self.resources.insert(id.clone(), Arc::clone(&resource)) {
+            self.forget(&old);
+        }
         for target in resource.references() {
             self.referrers.entry(target.clone()).or_default().insert(id.clone());
         }
-        self.resources.insert(id, resource);
+        self.by_kind.entry(resource.kind()).or_default().insert(id);
     }
 
     fn remove(&mut self, id: &ResourceId) {
-        let Some(old) = self.resources.remove(id) else { return };
+        if let Some(old) = self.resources.remove(id) {
+            self.forget(&old);
+        }
+    }
+
+    /// Takes a resource that is no longer there out of the indexes.
+    fn forget(&mut self, old: &Resource) {
         if let Some(ids) = self.by_kind.get_mut(&old.kind()) {
-            ids.remove(id);
+            ids.remove(old.id());
         }
         for target in old.references() {
             if let Some(ids) = self.referrers.get_mut(target) {
-                ids.remove(id);
+                ids.remove(old.id());
                 if ids.is_empty() {
                     self.referrers.remove(target);
                 }

@@ -37,9 +37,20 @@ impl Resource {
     /// A resource from its document and what the service knows of it but does not show
     /// (for example a public cluster's address). `hidden` is a JSON object.
     pub fn with_hidden(id: ResourceId, document: &Value, hidden: &Value) -> Self {
-        let (model, findings) = lower(&id, document, hidden);
+        Self::lowered(id, (Document::new(document), document), (Document::new(hidden), hidden))
+    }
+
+    /// The resource that has these documents.
+    pub fn from_documents(id: ResourceId, document: Document, hidden: Document) -> Self {
+        let (document_value, hidden_value) = (document.value(), hidden.value());
+        Self::lowered(id, (document, &document_value), (hidden, &hidden_value))
+    }
+
+    /// Documents come as texts and as values, whichever of them is already there.
+    fn lowered(id: ResourceId, document: (Document, &Value), hidden: (Document, &Value)) -> Self {
         let kind = Kind::of(&id);
-        Self { id, kind, document: Document::new(document), hidden: Document::new(hidden), model, findings }
+        let (model, findings) = lower(&id, document.1, hidden.1);
+        Self { id, kind, document: document.0, hidden: hidden.0, model, findings }
     }
 
     /// The resource's id.

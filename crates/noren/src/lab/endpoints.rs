@@ -1,22 +1,16 @@
 //! Keeps one DNS server for each view and one proxy for each vantage, no more and no fewer.
 //!
 //! A reconciler: it takes no input but the newest network, is woken by a change, and serves cold
-//! start and change by the same path. Ports are remembered in the store, so that a kubeconfig or
-//! a `dig` command keeps working across restarts; a port that somebody else took is replaced.
+//! start and change by the same path.
 
-use std::{
-    collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
 
 use network::{Network, Vantage, ViewId};
 use store::{Store, Transaction};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-/// Below this prefix the store remembers which port serves what.
-const PORTS: &str = "/noren/port/";
+use super::ports::Ports;
 
 /// Where views and vantages listen now.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +31,7 @@ pub(crate) struct Endpoints {
     shutdown: CancellationToken,
     views: BTreeMap<ViewId, (dns::ServedView, SocketAddr)>,
     vantages: BTreeMap<Vantage, (CancellationToken, SocketAddr)>,
+    ports: Ports,
     done: Network,
     /// What could not listen and is tried again.
     failed: bool,
@@ -45,9 +40,16 @@ pub(crate) struct Endpoints {
 
 impl Endpoints {
     /// A reconciler that serves nothing yet.
-    pub(crate) fn new(store: Store, dns: dns::Server, proxy: proxy::Proxy, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        ports: Ports,
+        dns: dns::Server,
+        proxy: proxy::Proxy,
+        shutdown: CancellationToken,
+    ) -> Self {
         Self {
             store,
+            ports,
             dns,
             proxy,
             shutdown,
@@ -64,6 +66,12 @@ impl Endpoints {
         ListeningHandle(self.listening.subscribe())
     }
 
+    /// This reconciler after its first [`Endpoints::reconcile`].
+    pub(crate) async fn reconciled(mut self, network: Arc<Network>) -> anyhow::Result<Self> {
+        self.reconcile(&network).await?;
+        Ok(self)
+    }
+
     /// Makes the listeners those of `network`. What cannot listen is logged and tried again at the
     /// next call.
     pub(crate) async fn reconcile(&mut self, network: &Network) -> anyhow::Result<()> {
@@ -71,58 +79,53 @@ impl Endpoints {
         if unchanged && !self.failed {
             return Ok(());
         }
-        let mut ports = Transaction::new();
         // After a failure everything is compared, else only what changed.
         let before = if self.failed { Network::default() } else { self.done.clone() };
-        for (key, stop) in self.close_gone(network) {
-            ports = ports.delete(key);
-            drop(stop);
-        }
+        let mut stored = self.close_gone(network);
         self.failed = false;
         for view in added_views(&before, network) {
-            let key = view_key(&view);
             if self.views.contains_key(&view) {
                 continue;
             }
-            match self.bind_view(&view, &key) {
-                Ok(port) => ports = self.remember(ports, key, port)?,
+            match self.serve_view(&view) {
+                Ok(port) => stored = self.ports.remember_view(stored, &view, port),
                 Err(error) => self.failed(&format!("{view:?}"), &error),
             }
         }
         for vantage in added_vantages(&before, network) {
-            let key = vantage_key(&vantage);
             if self.vantages.contains_key(&vantage) {
                 continue;
             }
-            match self.bind_vantage(&vantage, &key).await {
-                Ok(port) => ports = self.remember(ports, key, port)?,
+            match self.serve_vantage(&vantage) {
+                Ok(port) => stored = self.ports.remember_vantage(stored, &vantage, port),
                 Err(error) => self.failed(&vantage.key(), &error),
             }
         }
+        self.ports.close_unused();
         self.done = network.clone();
         // Remembered before anybody is told, so that a port once seen is seen again.
-        self.store.commit(ports).await?;
+        self.store.commit(stored).await?;
         self.publish();
         Ok(())
     }
 
-    /// Closes what `network` no longer has; gives the keys of the ports.
-    fn close_gone(&mut self, network: &Network) -> Vec<(String, Option<dns::ServedView>)> {
-        let mut gone = Vec::new();
+    /// Closes what `network` no longer has; gives what is to be stored of it.
+    fn close_gone(&mut self, network: &Network) -> Transaction {
+        let mut stored = Transaction::new();
         for view in removed_views(&self.done, network) {
-            let served = self.views.remove(&view).map(|(served, _)| served);
-            gone.push((view_key(&view), served));
+            self.views.remove(&view);
+            stored = self.ports.forget_view(stored, &view);
         }
         for vantage in removed_vantages(&self.done, network) {
             if let Some((stop, _)) = self.vantages.remove(&vantage) {
                 stop.cancel();
             }
-            gone.push((vantage_key(&vantage), None));
+            stored = self.ports.forget_vantage(stored, &vantage);
         }
-        gone
+        stored
     }
 
-    fn failed(&mut self, what: &str, error: &anyhow::Error) {
+    fn failed(&mut self, what: &str, error: &io::Error) {
         tracing::error!(what, %error, "cannot listen");
         self.failed = true;
     }
@@ -135,34 +138,28 @@ impl Endpoints {
         }));
     }
 
-    fn bind_view(&mut self, view: &ViewId, key: &str) -> anyhow::Result<u16> {
-        let bind = |port| dns::Server::bind(view.clone(), loopback(port));
-        let bound = match self.remembered(key)? {
-            Some(port) => bind(port).or_else(|_| bind(0)),
-            None => bind(0),
-        }?;
+    fn serve_view(&mut self, view: &ViewId) -> io::Result<u16> {
+        let bound = self.ports.view(view)?;
         let address = bound.address();
         self.views.insert(view.clone(), (self.dns.serve(bound), address));
         Ok(address.port())
     }
 
-    async fn bind_vantage(&mut self, vantage: &Vantage, key: &str) -> anyhow::Result<u16> {
-        let listener = bind_tcp(self.remembered(key)?).await?;
+    fn serve_vantage(&mut self, vantage: &Vantage) -> io::Result<u16> {
+        let listener = self.ports.vantage(vantage)?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let stop = self.shutdown.child_token();
-        tokio::spawn(self.proxy.clone().serve(vantage.clone(), listener, stop.clone()));
+        let (proxy, at, stopped) = (self.proxy.clone(), vantage.clone(), stop.clone());
+        // It listens already; thousands of listeners are told to the runtime by all of its threads.
+        tokio::spawn(async move {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => proxy.serve(at, listener, stopped).await,
+                Err(error) => tracing::error!(vantage = %at, %error, "a vantage cannot be served"),
+            }
+        });
         self.vantages.insert(vantage.clone(), (stop, address));
         Ok(address.port())
-    }
-
-    /// Adds a port to what is to be remembered, unless it is already.
-    fn remember(&self, ports: Transaction, key: String, port: u16) -> anyhow::Result<Transaction> {
-        Ok(if self.remembered(&key)? == Some(port) { ports } else { ports.put(key, port.to_string()) })
-    }
-
-    fn remembered(&self, key: &str) -> anyhow::Result<Option<u16>> {
-        let value = self.store.get(key)?;
-        Ok(value.and_then(|entry| String::from_utf8_lossy(&entry.value).parse().ok()))
     }
 }
 
@@ -181,31 +178,6 @@ impl ListeningHandle {
         // An error says that the reconciler has ended: then nothing will change any more.
         let _ = self.0.clone().wait_for(|listening| listening.revision >= revision).await;
     }
-}
-
-/// A TCP listener on loopback: on the remembered port if it is free, else on any.
-pub(crate) async fn bind_tcp(remembered: Option<u16>) -> std::io::Result<TcpListener> {
-    if let Some(port) = remembered
-        && let Ok(listener) = TcpListener::bind(loopback(port)).await
-    {
-        return Ok(listener);
-    }
-    TcpListener::bind(loopback(0)).await
-}
-
-fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
-}
-
-fn view_key(view: &ViewId) -> String {
-    match view {
-        ViewId::Public => format!("{PORTS}view/public"),
-        ViewId::VirtualNetwork(id) => format!("{PORTS}view{}", id.key()),
-    }
-}
-
-fn vantage_key(vantage: &Vantage) -> String {
-    format!("{PORTS}vantage/{}", vantage.key())
 }
 
 fn removed_views(before: &Network, after: &Network) -> Vec<ViewId> {

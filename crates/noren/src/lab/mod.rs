@@ -11,6 +11,7 @@ mod commands;
 mod control;
 mod data_dir;
 mod endpoints;
+mod ports;
 mod running;
 mod status;
 
@@ -27,7 +28,8 @@ use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::failure::Failure;
-use endpoints::{Endpoints, ListeningHandle, bind_tcp};
+use endpoints::{Endpoints, ListeningHandle};
+use ports::{Ports, bind_tcp};
 
 pub(crate) use data_dir::DataDir;
 pub(crate) use running::{ClusterStatus, Running, SignIn, Status, VantageStatus};
@@ -75,15 +77,24 @@ impl Lab {
     pub(crate) async fn start(options: LabOptions) -> anyhow::Result<Self> {
         pki::install_provider();
         raise_descriptor_limit();
+        // The first random number costs some 20 ms of gathering entropy: not on the way to being ready.
+        tokio::task::spawn_blocking(|| drop(pki::random_token(1)));
         let store = open_store(options.data.as_ref())?;
         let authority = authority(&store).await?;
         let remembered = remembered_port(&store)?;
-        let listener = bind_tcp(remembered).await.context("cannot listen on loopback")?;
+        let listener = bind_tcp(remembered).context("cannot listen on loopback")?;
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
         let port = listener.local_addr()?.port();
         if remembered != Some(port) {
             store.commit(Transaction::new().put(ARM_PORT_KEY, port.to_string())).await?;
         }
         let url = format!("https://localhost:{port}");
+
+        let ports = tokio::task::spawn_blocking({
+            let store = store.clone();
+            move || Ports::take(&store)
+        });
 
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -105,13 +116,15 @@ impl Lab {
         .context("the management plane does not open")?;
         network.store(Arc::new(Network::compile(&plane.estate())));
 
-        let mut endpoints = Endpoints::new(
+        let endpoints = Endpoints::new(
             store.clone(),
+            ports.await??,
             dns::Server::new(Arc::clone(&network), shutdown.clone()),
             proxy::Proxy::new(Arc::clone(&network), backend.clone()),
             shutdown.clone(),
         );
-        endpoints.reconcile(&network.load_full()).await?;
+        // On a worker, whose queue takes thousands of listeners' tasks at less than waking a thread for each.
+        let endpoints = tasks.spawn(endpoints.reconciled(network.load_full())).await??;
         let listening = endpoints.listening();
         tasks.spawn(follow(endpoints, Arc::clone(&network), Arc::clone(&changed), shutdown.clone()));
         tasks.spawn(backend::forget_deleted(backend, changed, shutdown.clone()));
