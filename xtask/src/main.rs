@@ -2,11 +2,15 @@
 //! real clients that the end-to-end tests drive.
 
 mod clients;
+mod deny;
 #[cfg(test)]
 mod fidelity;
+#[cfg(test)]
+mod law;
 mod summary;
 
 use std::{
+    io::{BufRead as _, BufReader},
     process::{Command, ExitCode, Stdio},
     time::Instant,
 };
@@ -27,7 +31,7 @@ enum Chore {
     Test,
     /// Installs the real clients under `target/clients`.
     Clients,
-    /// Formatting, lints and documentation only.
+    /// Formatting, lints, documentation, and what may come into the tree only.
     Tidy,
     /// Every benchmark; results under `target/criterion`.
     Bench,
@@ -74,6 +78,9 @@ fn step(name: &str, mut command: Command) -> Result<bool> {
     Ok(status.success())
 }
 
+/// The checks that `tidy` makes.
+const CHECKS: usize = 4;
+
 /// How many of the checks failed.
 fn tidy() -> usize {
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
@@ -83,26 +90,46 @@ fn tidy() -> usize {
         ("clippy", cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])),
         ("doc", doc),
     ];
-    steps.into_iter().filter_map(|(name, command)| (!step(name, command).unwrap_or(false)).then_some(())).count()
+    let mut failed = usize::from(!deny().unwrap_or(false));
+    for (name, command) in steps {
+        failed += usize::from(!step(name, command).unwrap_or(false));
+    }
+    failed
+}
+
+/// Banned crates, licences, sources.
+fn deny() -> Result<bool> {
+    if let Some(command) = deny::installed() {
+        return step("deny", command);
+    }
+    let conforms = deny::check()?;
+    say(&format!("== deny: {}", if conforms { "ok" } else { "FAILED" }));
+    Ok(conforms)
 }
 
 fn test() -> Result<bool> {
     let untidy = tidy();
     let clients = clients::install()?;
     say("== tests");
-    let output = cargo(&["test", "--workspace", "--no-fail-fast"])
+    let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"])
         .env("NOREN_CLIENTS", &clients)
-        .stderr(Stdio::inherit())
-        .output()
+        .stdout(Stdio::piped())
+        .spawn()
         .context("cargo test could not be started")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    say(&text);
-    let mut summary = summary::read(&text);
-    summary.passed += 3 - untidy;
-    summary.failed += untidy;
+    let mut summary = summary::Summary { passed: CHECKS - untidy, failed: untidy };
+    let mut failed = 0;
+    // Said as it comes: a reader sees how far it is.
+    for line in BufReader::new(tests.stdout.take().context("cargo test has no output")?).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        say(&line);
+        let result = summary::read(&line);
+        failed += result.failed;
+        summary.add(&result);
+    }
     // A test binary that does not build or dies prints no summary of its own.
-    if !output.status.success() && summary.failed == 0 {
-        summary.failed = 1;
+    if !tests.wait()?.success() && failed == 0 {
+        summary.failed += 1;
     }
     say(&format!("{} passed, {} failed", summary.passed, summary.failed));
     Ok(summary.failed == 0)

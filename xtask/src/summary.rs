@@ -7,16 +7,22 @@ pub(crate) struct Summary {
     pub(crate) failed: usize,
 }
 
-/// Sums the harness's `test result: ok. 3 passed; 0 failed; …` lines.
-pub(crate) fn read(output: &str) -> Summary {
+impl Summary {
+    /// Adds what another binary reported.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+/// Reads the harness's `test result: ok. 3 passed; 0 failed; …`; any other line counts nothing.
+pub(crate) fn read(line: &str) -> Summary {
     let mut summary = Summary::default();
-    for line in output.lines().filter_map(|line| line.strip_prefix("test result: ")) {
-        for part in line.split(['.', ';']) {
-            match part.trim().split_once(' ') {
-                Some((count, "passed")) => summary.passed += count.parse().unwrap_or(0),
-                Some((count, "failed")) => summary.failed += count.parse().unwrap_or(0),
-                _ => {}
-            }
+    for part in line.strip_prefix("test result: ").unwrap_or_default().split(['.', ';']) {
+        match part.trim().split_once(' ') {
+            Some((count, "passed")) => summary.passed += count.parse().unwrap_or(0),
+            Some((count, "failed")) => summary.failed += count.parse().unwrap_or(0),
+            _ => {}
         }
     }
     summary
@@ -30,6 +36,8 @@ mod tests {
     fn results_of_all_binaries_are_summed() {
         let output = "running 2 tests\ntest result: ok. 2 passed; 0 failed; 0 ignored; finished in 0.1s\n\
                       test result: FAILED. 5 passed; 1 failed; 0 ignored\n";
-        assert_eq!(read(output), Summary { passed: 7, failed: 1 });
+        let mut summary = Summary::default();
+        output.lines().for_each(|line| summary.add(&read(line)));
+        assert_eq!(summary, Summary { passed: 7, failed: 1 });
     }
 }

@@ -64,16 +64,16 @@ impl Estate {
         next.revision = revision;
         for change in changes {
             match change {
-                Change::Put(resource) => next.insert(Arc::clone(resource)),
+                Change::Put(resource) => next.insert(resource),
                 Change::Delete(id) => next.remove(id),
             }
         }
         next
     }
 
-    fn insert(&mut self, resource: Arc<Resource>) {
+    fn insert(&mut self, resource: &Arc<Resource>) {
         let id = resource.id().clone();
-        if let Some(old) = self.resources.insert(id.clone(), Arc::clone(&resource)) {
+        if let Some(old) = self.resources.insert(id.clone(), Arc::clone(resource)) {
             self.forget(&old);
         }
         for target in resource.references() {
