@@ -66,8 +66,8 @@ fn complaints(metadata: &Metadata, policy: &Policy) -> Result<Vec<String>> {
         let source = package.source.as_ref().filter(|source| !source.is_crates_io());
         let source = source.map(|source| format!("comes from {source}"));
         let license = license(package, &allowed).err().map(|error| format!("{error:#}"));
-        let complaints: Vec<_> = [banned, source, license].into_iter().flatten().collect();
-        complaints.into_iter().map(move |complaint| format!("{} {} {complaint}", package.name, package.version))
+        let complaints = [banned, source, license].into_iter().flatten();
+        complaints.map(|complaint| format!("{} {} {complaint}", package.name, package.version)).collect::<Vec<_>>()
     };
     Ok(metadata.packages.iter().flat_map(of).collect())
 }
