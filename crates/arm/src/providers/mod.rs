@@ -39,6 +39,8 @@ pub fn of(kind: Kind) -> &'static dyn Provider {
         Kind::Peering => &network::peerings::Peerings,
         Kind::NetworkSecurityGroup => &network::associations::NetworkSecurityGroups,
         Kind::RouteTable => &network::associations::RouteTables,
+        Kind::SecurityRule => &network::associations::SecurityRules,
+        Kind::Route => &network::associations::Routes,
         Kind::VirtualMachine => &compute::virtual_machines::VirtualMachines,
         Kind::Disk => &compute::disks::Disks,
         Kind::NetworkInterface => &network::network_interfaces::NetworkInterfaces,

@@ -274,6 +274,46 @@ async fn an_associated_security_group_or_route_table_is_not_deleted() {
 }
 
 #[tokio::test]
+async fn a_security_rule_has_a_priority_of_its_own_and_a_route_leads_somewhere() {
+    let lab = Lab::with_group().await;
+    let (nsg, table) = (format!("{NETWORK}/networkSecurityGroups/nsg"), format!("{NETWORK}/routeTables/rt"));
+    let place = json!({"location": "westeurope"});
+    lab.made(&nsg, place.clone()).await;
+    lab.made(&table, place).await;
+    let rule = |priority: u32, direction: &str| {
+        json!({"properties": {
+            "priority": priority, "direction": direction, "access": "Allow", "protocol": "Tcp", "sourcePortRange": "*",
+            "destinationPortRange": "22", "sourceAddressPrefix": "*", "destinationAddressPrefix": "*",
+        }})
+    };
+    let path = |name: &str| format!("{nsg}/securityRules/{name}");
+    lab.made(&path("ssh"), rule(100, "Inbound")).await;
+    lab.made(&path("ssh"), rule(100, "Inbound")).await;
+    lab.made(&path("out"), rule(100, "Outbound")).await;
+    insta::assert_snapshot!(
+        refused_put(&lab, &path("more"), rule(100, "Inbound")).await,
+        @"400 SecurityRuleConflict: Security rule more conflicts with rule ssh. Rules cannot have the same Priority and Direction."
+    );
+    insta::assert_snapshot!(
+        refused_put(&lab, &path("early"), rule(99, "Inbound")).await,
+        @"400 SecurityRuleInvalidPriority: Security rule has invalid Priority. Value provided: 99 Allowed range 100-4096."
+    );
+    assert_eq!(lab.put(&path("odd"), rule(200, "Sideways")).await.code(), (400, "InvalidRequestFormat"));
+    let twice: Vec<Value> = ["a", "b"]
+        .into_iter()
+        .map(|name| {
+            let mut rule = rule(300, "Inbound");
+            rule["name"] = json!(name);
+            rule
+        })
+        .collect();
+    let body = json!({"location": "westeurope", "properties": {"securityRules": twice}});
+    assert_eq!(lab.put(&nsg, body).await.code(), (400, "SecurityRuleConflict"));
+    let nowhere = json!({"properties": {"addressPrefix": "0.0.0.0/0", "nextHopType": "VirtualAppliance"}});
+    assert_eq!(lab.put(&format!("{table}/routes/r"), nowhere).await.code(), (400, "InvalidRequestFormat"));
+}
+
+#[tokio::test]
 async fn an_interface_gets_the_address_it_asks_for_or_the_next_free_one() {
     let lab = Lab::with_group().await;
     network(&lab, "a", &["10.1.0.0/29"]).await;

@@ -1,7 +1,7 @@
 //! Network security groups and route tables: documents with rules and routes as children, embedded
 //! when read, that are not deleted while something is associated with them.
 
-use azure::{ArmError, Change, Estate, Kind, Resource, ResourceId};
+use azure::{ArmError, Change, Estate, Kind, Resource, ResourceId, model::Model};
 use serde_json::{Value, json};
 
 use super::{resource_guid, stamp, take_list};
@@ -62,6 +62,85 @@ impl Provider for RouteTables {
     }
 }
 
+/// The provider of the rules of a network security group.
+pub struct SecurityRules;
+
+/// The provider of the routes of a route table.
+pub struct Routes;
+
+impl Provider for SecurityRules {
+    fn put(&self, request: &mut Request<'_>, existing: Option<&Resource>) -> Result<Effect, ArmError> {
+        put_child(request, existing)
+    }
+
+    fn renders_verbatim(&self) -> bool {
+        true
+    }
+}
+
+impl Provider for Routes {
+    fn put(&self, request: &mut Request<'_>, existing: Option<&Resource>) -> Result<Effect, ArmError> {
+        put_child(request, existing)
+    }
+
+    fn renders_verbatim(&self) -> bool {
+        true
+    }
+}
+
+fn put_child(request: &mut Request<'_>, existing: Option<&Resource>) -> Result<Effect, ArmError> {
+    let id = existing.map_or(request.id, Resource::id).clone();
+    let parent = id.parent().unwrap_or_else(|| id.clone());
+    let mut draft = Draft::new(request, existing);
+    stamp(&mut draft, request);
+    let child = draft.into_resource(&id);
+    check_child(&child, request.estate.children(&parent, Kind::of(&id)).map(AsRef::as_ref))?;
+    let reply = if existing.is_some() { Reply::Updated } else { Reply::Created };
+    Ok(Effect::new(vec![Change::put(child)], reply).taking(3))
+}
+
+/// The priorities that users' rules may have.
+const PRIORITIES: std::ops::RangeInclusive<u32> = 100..=4096;
+
+/// Refuses a rule or route that cannot be read, and a rule whose priority is out of range or taken.
+fn check_child<'a>(child: &Resource, mut siblings: impl Iterator<Item = &'a Resource>) -> Result<(), ArmError> {
+    let name = child.id().name();
+    if child.findings().iter().any(|finding| finding.code == "UnreadableResource") {
+        return Err(ArmError::bad_request(
+            "InvalidRequestFormat",
+            format!("'{name}' is not valid: a required property is missing or malformed."),
+        ));
+    }
+    let Model::SecurityRule(rule) = child.model() else { return Ok(()) };
+    if !PRIORITIES.contains(&rule.priority) {
+        return Err(ArmError::bad_request(
+            "SecurityRuleInvalidPriority",
+            format!(
+                "Security rule has invalid Priority. Value provided: {} Allowed range {}-{}.",
+                rule.priority,
+                PRIORITIES.start(),
+                PRIORITIES.end()
+            ),
+        ));
+    }
+    let clashes = |other: &&Resource| match other.model() {
+        Model::SecurityRule(held) => {
+            other.id() != child.id() && (held.priority, held.direction) == (rule.priority, rule.direction)
+        }
+        _ => false,
+    };
+    match siblings.find(clashes) {
+        None => Ok(()),
+        Some(other) => Err(ArmError::bad_request(
+            "SecurityRuleConflict",
+            format!(
+                "Security rule {name} conflicts with rule {}. Rules cannot have the same Priority and Direction.",
+                other.id().name()
+            ),
+        )),
+    }
+}
+
 /// The list of a parent's document that holds its children.
 fn list_name(child: Kind) -> &'static str {
     child.collection()
@@ -90,8 +169,7 @@ fn replace_children(
     kind: Kind,
     list: &[Value],
 ) -> Result<Vec<Change>, ArmError> {
-    let mut changes = Vec::new();
-    let mut kept = Vec::new();
+    let mut kept: Vec<Resource> = Vec::new();
     let whole = request.body.take();
     for body in list {
         let name = body["name"].as_str().filter(|name| !name.is_empty()).ok_or_else(|| {
@@ -105,13 +183,14 @@ fn replace_children(
         draft.document["name"] = json!(name);
         draft.document["type"] = json!(kind.arm_type());
         stamp(&mut draft, request);
-        changes.push(Change::put(draft.into_resource(&id)));
-        kept.push(id);
+        let child = draft.into_resource(&id);
+        check_child(&child, kept.iter())?;
+        kept.push(child);
     }
     request.body = whole;
-    let gone = request.estate.children(parent, kind).filter(|child| !kept.contains(child.id()));
-    changes.extend(gone.map(|child| Change::Delete(child.id().clone())));
-    Ok(changes)
+    let gone = request.estate.children(parent, kind).filter(|child| !kept.iter().any(|kept| kept.id() == child.id()));
+    let gone: Vec<Change> = gone.map(|child| Change::Delete(child.id().clone())).collect();
+    Ok(kept.into_iter().map(Change::put).chain(gone).collect())
 }
 
 fn render(estate: &Estate, resource: &Resource, child: Kind) -> Value {
