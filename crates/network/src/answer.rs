@@ -13,7 +13,7 @@ use azure::{
     DnsName, ResourceId,
     model::{RecordData, RecordSet, RecordType, ResolutionPolicy, Soa},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     attachment::Attachment,
@@ -33,7 +33,7 @@ const PUBLIC_TTL_S: u32 = 300;
 const PUBLIC_ZONE: &str = "azmk8s.io";
 
 /// A DNS world.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "view", content = "network")]
 pub enum ViewId {
     /// Public DNS.

@@ -21,6 +21,10 @@ const FAILED: u8 = 3;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    #[cfg(target_os = "linux")]
+    if cli.is_fabric() {
+        return netns::fabric_main();
+    }
     let filter = EnvFilter::try_from_env("NOREN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

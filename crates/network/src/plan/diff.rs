@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, fmt, net::SocketAddrV4, sync::Arc};
 
 use imbl::{OrdSet, ordmap, ordset};
+use serde::{Deserialize, Serialize};
 
 use super::{
     fabric::Fabric,
@@ -14,7 +15,7 @@ use super::{
 };
 
 /// One step. Carrying it out twice changes nothing the second time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// Stops listening.
     Close(Place, SocketAddrV4),

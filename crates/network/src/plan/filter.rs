@@ -6,16 +6,17 @@ use std::{
 };
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 
 use super::types::LinkName;
 
 /// A network security group's rules of one direction, as one subnet sees them (service tags depend
 /// on the subnet): unique in a filter.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GroupId(pub String);
 
 /// A rule of a group, for packets: the first one that matches decides, and one always does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacketRule {
     /// `None` for every protocol.
     pub protocol: Option<Protocol>,
@@ -32,7 +33,7 @@ pub struct PacketRule {
 }
 
 /// A transport protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the protocol of that name")]
 pub enum Protocol {
     Tcp,
@@ -43,7 +44,7 @@ pub enum Protocol {
 }
 
 /// A set of addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Addresses {
     /// All.
     Any,
@@ -54,7 +55,7 @@ pub enum Addresses {
 }
 
 /// What a namespace lets pass and translates.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Filter {
     /// Everything, nothing.
     #[default]
@@ -68,7 +69,7 @@ pub enum Filter {
 }
 
 /// A router's filter. Everything that is not said to pass is dropped in silence.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RouterFilter {
     /// The link to the backbone.
     pub backbone: Option<LinkName>,
@@ -98,7 +99,7 @@ pub struct RouterFilter {
 }
 
 /// A private endpoint that leads somewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The port it takes connections at; others are refused (TCP reset).
     pub port: u16,
@@ -109,7 +110,7 @@ pub struct Endpoint {
 }
 
 /// A machine's link. Groups decide about new connections; what belongs to a known one passes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct InterfaceFilter {
     /// The source addresses it may send from.
     pub addresses: Vec<Ipv4Addr>,
@@ -123,7 +124,7 @@ pub struct InterfaceFilter {
 
 /// A peer's link. What comes from it goes to machines, endpoints and inbound endpoints of this
 /// network, to its gateway if that is allowed, and never on to another peer or the Internet.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PeerFilter {
     /// The peer's address space: sources that may come from it.
     pub sources: Vec<Ipv4Net>,
@@ -137,14 +138,14 @@ pub struct PeerFilter {
 }
 
 /// The backbone's filter: who may reach which API server.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BackboneFilter {
     /// API servers that only these sources reach; all others are open to everybody who gets there.
     pub authorized: BTreeMap<Ipv4Addr, Vec<Ipv4Net>>,
 }
 
 /// A gateway's filter: between its network and its clients and sites.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GatewayFilter {
     /// The link to the virtual network.
     pub network: Option<LinkName>,

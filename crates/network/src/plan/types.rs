@@ -8,7 +8,7 @@ use std::{
 use azure::ResourceId;
 use imbl::{OrdMap, OrdSet};
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
 use crate::answer::ViewId;
@@ -41,7 +41,7 @@ pub fn mac_of(address: Ipv4Addr) -> [u8; 6] {
 }
 
 /// A namespace, by what it stands for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "place", content = "id")]
 pub enum Place {
     /// Microsoft's side, and the public Internet.
@@ -78,7 +78,7 @@ impl fmt::Display for Place {
 }
 
 /// The name of a link in its namespace; at most 15 octets, as Linux demands.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LinkName(String);
 
 impl LinkName {
@@ -103,7 +103,7 @@ impl fmt::Display for LinkName {
 }
 
 /// One end of a veth pair.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LinkEnd {
     /// Where it is.
     pub place: Place,
@@ -119,7 +119,7 @@ pub struct LinkEnd {
 }
 
 /// A veth pair; `near` sorts before `far`, so that a pair has one spelling.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Veth {
     /// One end.
     pub near: LinkEnd,
@@ -128,7 +128,7 @@ pub struct Veth {
 }
 
 /// Where a route leads.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RouteTarget {
     /// Out of a link, to the one at its other end.
@@ -144,7 +144,7 @@ pub enum RouteTarget {
 }
 
 /// One route.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Route {
     /// The table; every table but the main one is looked up for packets marked with its number.
     pub table: u32,
@@ -155,7 +155,7 @@ pub struct Route {
 }
 
 /// What serves on a socket inside a namespace. The sockets are handed to the lab.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Listener {
     /// A DNS view, UDP and TCP.

@@ -58,11 +58,21 @@ enum Command {
     Exec(exec::ExecOptions),
     /// Stop the lab
     Down(LabArgs),
+    /// The kernel data plane's own process, which `noren up` starts
+    #[command(hide = true)]
+    Fabric,
     /// Print a shell's completion script
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+impl Cli {
+    /// Whether this is to be the kernel data plane's process, which must not have a second thread.
+    pub(crate) fn is_fabric(&self) -> bool {
+        matches!(self.command, Command::Fabric)
+    }
 }
 
 /// Which lab is meant.
@@ -115,6 +125,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Kubeconfig(options) => kubeconfig::run(&options, &mut out).await,
         Command::Exec(options) => exec::run(&options).await,
         Command::Down(lab) => down::run(&lab, &mut out).await,
+        Command::Fabric => anyhow::bail!("Linux only: the kernel data plane's process"),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "noren", &mut script);

@@ -1,0 +1,71 @@
+//! Seeing the packets of a place.
+
+use std::{
+    io::{self, Read, Write},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use network::plan::LinkName;
+use nix::libc;
+use pcap_file::pcap::{PcapPacket, PcapWriter};
+use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
+
+use crate::enter::Entrance;
+
+/// `ETH_P_ALL`.
+const EVERY_PROTOCOL: u16 = 0x0003;
+/// The longest frame: large sends are not cut into packets between veth ends.
+const FRAME_MAX: usize = 1 << 18;
+
+/// Writes the packets of a place's links, or of one of them, as a pcap file until writing fails or
+/// `more` says so. Afterwards the calling thread is at the place.
+///
+/// # Errors
+/// The place or its link is gone; the output cannot be written.
+pub fn capture(
+    entrance: &Entrance,
+    link: Option<&LinkName>,
+    output: impl Write,
+    mut more: impl FnMut() -> bool,
+) -> io::Result<()> {
+    entrance.go()?;
+    let protocol = i32::from(EVERY_PROTOCOL.to_be());
+    let mut socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol.into()))?;
+    if let Some(link) = link {
+        bind(&socket, link)?;
+    }
+    let mut file = PcapWriter::new(output).map_err(io::Error::other)?;
+    let mut frame = vec![0; FRAME_MAX];
+    while more() {
+        let length = match socket.read(&mut frame) {
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let whole = u32::try_from(length).map_err(io::Error::other)?;
+        file.write_packet(&PcapPacket::new(at, whole, &frame[..length])).map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+/// Limits the socket to one link.
+fn bind(socket: &Socket, link: &LinkName) -> io::Result<()> {
+    let index = i32::try_from(nix::net::if_::if_nametoindex(link.as_str())?).map_err(io::Error::other)?;
+    let fill = |storage: *mut SockAddrStorage, length: *mut libc::socklen_t| {
+        let address = storage.cast::<libc::sockaddr_ll>();
+        // SAFETY: the storage is zeroed, aligned and large enough for any address.
+        #[expect(unsafe_code, reason = "no crate here spells the address of a packet socket")]
+        unsafe {
+            (*address).sll_family = u16::try_from(libc::AF_PACKET).unwrap_or_default();
+            (*address).sll_protocol = EVERY_PROTOCOL.to_be();
+            (*address).sll_ifindex = index;
+            *length = u32::try_from(size_of::<libc::sockaddr_ll>()).unwrap_or_default();
+        }
+        Ok(())
+    };
+    // SAFETY: `fill` has made an address of the length it says.
+    #[expect(unsafe_code, reason = "as above")]
+    let ((), address) = unsafe { SockAddr::try_init(fill)? };
+    socket.bind(&address)
+}

@@ -1,0 +1,287 @@
+//! The lab's end: starts the fabric and asks it. Two threads stand between the asynchronous lab
+//! and the socket, since descriptors travel over it.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{SocketAddrV4, TcpListener, UdpSocket},
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixStream, process::CommandExt},
+    },
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
+
+use network::plan::{Listener, Place, Plan, Step};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    enter::{Entrance, NamespaceFile},
+    wire::{self, Capabilities, Drift, Failed, Program, Reply, Request, Unavailable},
+};
+
+/// Requests on their way to the fabric.
+const WAITING_MAX: usize = 16;
+/// Places that are looked at in one request, so that a change does not wait long.
+const PLACES_AT_ONCE: usize = 32;
+
+/// A running fabric. Dropping it takes all of it away.
+pub struct Fabric {
+    requests: Mutex<Option<mpsc::Sender<(u32, Request)>>>,
+    replies: Arc<Replies>,
+    next: AtomicU32,
+    ended: watch::Receiver<bool>,
+    capabilities: Capabilities,
+    /// The helper's process, whose files lead into places.
+    pid: u32,
+}
+
+/// Who waits for which reply; `None` when no reply will come any more.
+struct Replies(Mutex<Option<HashMap<u32, oneshot::Sender<Answer>>>>);
+
+type Answer = (Reply, Vec<OwnedFd>);
+
+/// Why the fabric did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum FabricError {
+    /// Its process has ended; everything it made is gone.
+    #[error("the fabric's process has ended")]
+    Ended,
+    /// It refused.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What came of a plan.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// The sockets that were opened.
+    pub opened: Vec<Opened>,
+    /// The steps that could not be carried out.
+    pub failed: Vec<Failed>,
+}
+
+/// A listener at a place.
+#[derive(Debug)]
+pub struct Opened {
+    /// Where.
+    pub place: Place,
+    /// At which address.
+    pub at: SocketAddrV4,
+    /// For whom.
+    pub listener: Listener,
+    /// TCP, non-blocking.
+    pub tcp: TcpListener,
+    /// UDP, non-blocking, for DNS.
+    pub udp: Option<UdpSocket>,
+}
+
+impl Fabric {
+    /// Starts the helper with `command`, which must come to [`crate::fabric_main`] while its process
+    /// has one thread, and waits until it stands.
+    ///
+    /// # Errors
+    /// What is missing on this machine, and what to do about it.
+    pub async fn start(mut command: Command) -> Result<Self, Unavailable> {
+        let failed = |error: io::Error| {
+            Unavailable::new(format!("the fabric's process does not start ({error})"), "look at the log")
+        };
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        // Ctrl-C in a terminal is the lab's to deal with.
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).process_group(0);
+        let child = command.spawn().map_err(failed)?;
+        // The command holds their end, which must close with their process.
+        drop(command);
+        let pid = child.id();
+        let (stands, ready) = oneshot::channel();
+        let (over, ended) = watch::channel(false);
+        let (requests, queue) = mpsc::channel(WAITING_MAX);
+        let replies = Arc::new(Replies(Mutex::new(Some(HashMap::from([(0, stands)])))));
+        let writer = ours.try_clone().map_err(failed)?;
+        let write = thread::Builder::new().name("fabric requests".to_owned());
+        write.spawn(move || write_requests(&writer, queue)).map_err(failed)?;
+        let read = thread::Builder::new().name("fabric replies".to_owned());
+        let waiting = replies.clone();
+        read.spawn(move || {
+            read_replies(&ours, child, &waiting);
+            over.send_replace(true);
+        })
+        .map_err(failed)?;
+        let silent = || Unavailable::new("the fabric's process ended at once", "look at the log");
+        let Ok((Reply::Ready(stands), _)) = ready.await else { return Err(silent()) };
+        Ok(Self {
+            requests: Mutex::new(Some(requests)),
+            replies,
+            next: AtomicU32::new(1),
+            ended,
+            capabilities: stands?,
+            pid,
+        })
+    }
+
+    /// What this machine lets it do.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// Carries out a plan. Whoever serves what [`Step::Close`] names must have dropped its sockets.
+    ///
+    /// # Errors
+    /// The fabric has ended. Steps that fail are in the result.
+    pub async fn apply(&self, plan: &Plan) -> Result<Applied, FabricError> {
+        let (reply, descriptors) = self.ask(Request::Apply(plan.steps.clone())).await?;
+        let Reply::Applied { failed, opened } = reply else { return Err(unexpected(reply)) };
+        let mut descriptors = descriptors.into_iter();
+        let sockets = opened.into_iter().filter_map(|(step, count)| {
+            let mut sockets = descriptors.by_ref().take(count);
+            let (tcp, udp) = (sockets.next()?.into(), sockets.next().map(Into::into));
+            let Step::Listen(place, at, listener) = plan.steps.get(step)? else { return None };
+            Some(Opened { place: place.clone(), at: *at, listener: listener.clone(), tcp, udp })
+        });
+        Ok(Applied { opened: sockets.collect(), failed })
+    }
+
+    /// How these places differ from what was applied.
+    ///
+    /// # Errors
+    /// The fabric has ended.
+    pub async fn observe(&self, places: &[Place]) -> Result<Vec<Drift>, FabricError> {
+        let mut found = Vec::new();
+        for some in places.chunks(PLACES_AT_ONCE) {
+            match self.ask(Request::Observe(some.to_vec())).await?.0 {
+                Reply::Drifted(drift) => found.extend(drift),
+                other => return Err(unexpected(other)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Makes these places again what was applied; gives the reasons why some could not be.
+    ///
+    /// # Errors
+    /// The fabric has ended.
+    pub async fn repair(&self, places: &[Place]) -> Result<Vec<String>, FabricError> {
+        let mut reasons = Vec::new();
+        for some in places.chunks(PLACES_AT_ONCE) {
+            match self.ask(Request::Repair(some.to_vec())).await?.0 {
+                Reply::Applied { failed, .. } => reasons.extend(failed.into_iter().map(|failed| failed.reason)),
+                other => return Err(unexpected(other)),
+            }
+        }
+        Ok(reasons)
+    }
+
+    /// The way into a place, for a process of the same user.
+    ///
+    /// # Errors
+    /// There is no such place; the fabric has ended.
+    pub async fn enter(&self, place: &Place) -> Result<Entrance, FabricError> {
+        match self.ask(Request::Enter(place.clone())).await?.0 {
+            Reply::Entrance { user, net } => {
+                let file = |name: &str| {
+                    NamespaceFile::of(format!("/proc/{}/{name}", self.pid)).map_err(|_| FabricError::Ended)
+                };
+                let user = if user { Some(file("ns/user")?) } else { None };
+                Ok(Entrance { user, net: file(&format!("fd/{net}"))?, pid: file("ns/pid_for_children")? })
+            }
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Keeps a program running at its place, in place of one of the same name.
+    ///
+    /// # Errors
+    /// There is no such place; its files cannot be written; the fabric has ended.
+    pub async fn spawn(&self, program: Program) -> Result<(), FabricError> {
+        self.command(Request::Start(program)).await
+    }
+
+    /// Ends a program.
+    ///
+    /// # Errors
+    /// The fabric has ended.
+    pub async fn end(&self, program: &str) -> Result<(), FabricError> {
+        self.command(Request::Stop(program.to_owned())).await
+    }
+
+    /// Waits until the fabric's process has ended, for whatever reason.
+    pub async fn ended(&self) {
+        // The thread that says so cannot end without saying it.
+        let _ = self.ended.clone().wait_for(|ended| *ended).await;
+    }
+
+    /// Ends the fabric and waits until its process has ended.
+    pub async fn stop(&self) {
+        drop(self.requests.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.ended().await;
+    }
+
+    async fn command(&self, request: Request) -> Result<(), FabricError> {
+        match self.ask(request).await?.0 {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn ask(&self, request: Request) -> Result<Answer, FabricError> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        if let Some(waiting) = &mut *self.replies.lock() {
+            waiting.insert(id, sender);
+        }
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let requests = requests.ok_or(FabricError::Ended)?;
+        requests.send((id, request)).await.map_err(|_| FabricError::Ended)?;
+        receiver.await.map_err(|_| FabricError::Ended)
+    }
+}
+
+impl Replies {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<HashMap<u32, oneshot::Sender<Answer>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unexpected(reply: Reply) -> FabricError {
+    match reply {
+        Reply::Refused(reason) => FabricError::Refused(reason),
+        other => FabricError::Refused(format!("an answer to another question: {other:?}")),
+    }
+}
+
+fn write_requests(stream: &UnixStream, mut queue: mpsc::Receiver<(u32, Request)>) {
+    while let Some((id, request)) = queue.blocking_recv() {
+        if wire::send(stream, id, &request, &[]).is_err() {
+            break;
+        }
+    }
+    // This is how the fabric learns that it is not needed any more.
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+}
+
+fn read_replies(stream: &UnixStream, mut child: Child, replies: &Replies) {
+    loop {
+        match wire::receive::<Reply>(stream) {
+            Ok(Some((_, Reply::Line { program, line }, _))) => tracing::info!(program, "{line}"),
+            Ok(Some((id, reply, descriptors))) => {
+                let waiting = replies.lock().as_mut().and_then(|waiting| waiting.remove(&id));
+                // Whoever asked may not want to know any more.
+                let _ = waiting.map(|waiting| waiting.send((reply, descriptors)));
+            }
+            Ok(None) => break,
+            Err(error) => {
+                tracing::warn!("the fabric: {error}");
+                break;
+            }
+        }
+    }
+    *replies.lock() = None;
+    // It ends by itself when the socket closes, which it has.
+    let _ = stream.shutdown(std::net::Shutdown::Both);
+    let _ = child.wait();
+}

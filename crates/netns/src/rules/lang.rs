@@ -1,0 +1,252 @@
+//! A small vocabulary over the `nftables` crate, so that rules read like rules.
+
+use std::{fmt::Display, net::Ipv4Addr};
+
+use ipnet::Ipv4Net;
+use network::plan::LinkName;
+use nftables::{
+    batch::Batch,
+    expr::{
+        CT, CTDir, Expression, Map, Meta, MetaKey, NamedExpression, Payload, PayloadField, Prefix, Range, SetItem,
+        Verdict,
+    },
+    schema::{Chain, NfListObject, Nftables, Rule, Set, SetType, SetTypeValue, Table},
+    stmt::{JumpTarget, Mangle, Match, NAT, NATFamily, Operator, Reject, RejectType, Statement, VerdictMap},
+    types::{NfChainPolicy, NfChainType, NfFamily, NfHook},
+};
+
+/// The one table of a namespace.
+const TABLE: &str = "noren";
+
+pub(super) type Expr = Expression<'static>;
+pub(super) type Stmt = Statement<'static>;
+
+/// A table in the making.
+pub(super) struct Ruleset(Batch<'static>);
+
+impl Ruleset {
+    /// A table that takes the place of the one that may stand: made, so that it can be removed.
+    pub(super) fn new() -> Self {
+        let mut rules = Self::none();
+        rules.0.add(table());
+        rules
+    }
+
+    /// No table.
+    pub(super) fn none() -> Self {
+        let mut batch = Batch::new();
+        batch.add(table());
+        batch.delete(table());
+        Self(batch)
+    }
+
+    /// A chain that packets come to by themselves.
+    pub(super) fn hook(&mut self, name: &str, kind: NfChainType, hook: NfHook, priority: i32, policy: NfChainPolicy) {
+        self.0.add(NfListObject::Chain(Chain {
+            _type: Some(kind),
+            hook: Some(hook),
+            prio: Some(priority),
+            policy: Some(policy),
+            ..chain(name)
+        }));
+    }
+
+    /// A chain that rules lead to. It must be made before they are.
+    pub(super) fn chain(&mut self, name: &str) {
+        self.0.add(NfListObject::Chain(chain(name)));
+    }
+
+    /// Appends a rule.
+    pub(super) fn rule(&mut self, chain: &str, statements: impl IntoIterator<Item = Stmt>) {
+        self.0.add(NfListObject::Rule(Rule {
+            family: NfFamily::IP,
+            table: TABLE.into(),
+            chain: chain.to_owned().into(),
+            expr: statements.into_iter().collect::<Vec<_>>().into(),
+            ..Rule::default()
+        }));
+    }
+
+    /// A set of links that several rules ask for by name.
+    pub(super) fn link_set<'a>(&mut self, name: &'static str, links: impl IntoIterator<Item = &'a LinkName>) {
+        let links: Vec<Expr> = links.into_iter().map(text).collect();
+        self.0.add(NfListObject::Set(Box::new(Set {
+            family: NfFamily::IP,
+            table: TABLE.into(),
+            name: name.into(),
+            set_type: SetTypeValue::Single(SetType::Ifname),
+            elem: (!links.is_empty()).then(|| links.into()),
+            ..Set::default()
+        })));
+    }
+
+    pub(super) fn done(self) -> Nftables<'static> {
+        self.0.to_nftables()
+    }
+}
+
+fn table() -> NfListObject<'static> {
+    NfListObject::Table(Table { family: NfFamily::IP, name: TABLE.into(), handle: None })
+}
+
+fn chain(name: &str) -> Chain<'static> {
+    Chain { family: NfFamily::IP, table: TABLE.into(), name: name.to_owned().into(), ..Chain::default() }
+}
+
+pub(super) fn text(value: impl Display) -> Expr {
+    Expression::String(value.to_string().into())
+}
+
+pub(super) fn port(number: u16) -> Expr {
+    Expression::Number(number.into())
+}
+
+pub(super) fn ports(ranges: &[(u16, u16)]) -> Expr {
+    any_of(ranges.iter().map(|&(from, to)| {
+        if from == to { port(from) } else { Expression::Range(Box::new(Range { range: [port(from), port(to)] })) }
+    }))
+}
+
+pub(super) fn prefix(net: Ipv4Net) -> Expr {
+    if net.prefix_len() == 32 {
+        return text(net.addr());
+    }
+    let addr = Box::new(text(net.network()));
+    Expression::Named(NamedExpression::Prefix(Prefix { addr, len: net.prefix_len().into() }))
+}
+
+/// Prefixes as few as can be: nft refuses a set whose elements overlap.
+pub(super) fn prefixes(nets: &[Ipv4Net]) -> Expr {
+    any_of(Ipv4Net::aggregate(&nets.to_vec()).into_iter().map(prefix))
+}
+
+pub(super) fn addresses<'a>(addresses: impl IntoIterator<Item = &'a Ipv4Addr>) -> Expr {
+    any_of(addresses.into_iter().map(text))
+}
+
+pub(super) fn any_of(elements: impl IntoIterator<Item = Expr>) -> Expr {
+    Expression::Named(NamedExpression::Set(elements.into_iter().map(SetItem::Element).collect()))
+}
+
+pub(super) fn concat(parts: impl IntoIterator<Item = Expr>) -> Expr {
+    Expression::Named(NamedExpression::Concat(parts.into_iter().collect()))
+}
+
+pub(super) fn meta(key: MetaKey) -> Expr {
+    Expression::Named(NamedExpression::Meta(Meta { key }))
+}
+
+pub(super) fn iif() -> Expr {
+    meta(MetaKey::Iifname)
+}
+
+pub(super) fn oif() -> Expr {
+    meta(MetaKey::Oifname)
+}
+
+pub(super) fn l4() -> Expr {
+    meta(MetaKey::L4proto)
+}
+
+pub(super) fn header(protocol: &'static str, field: &'static str) -> Expr {
+    Expression::Named(NamedExpression::Payload(Payload::PayloadField(PayloadField {
+        protocol: protocol.into(),
+        field: field.into(),
+    })))
+}
+
+pub(super) fn source() -> Expr {
+    header("ip", "saddr")
+}
+
+pub(super) fn destination() -> Expr {
+    header("ip", "daddr")
+}
+
+/// The address that the sender of a flow's first packet wrote.
+pub(super) fn original_destination() -> Expr {
+    Expression::Named(NamedExpression::CT(CT { key: "ip daddr".into(), family: None, dir: Some(CTDir::Original) }))
+}
+
+fn ct(key: &'static str) -> Expr {
+    Expression::Named(NamedExpression::CT(CT { key: key.into(), family: None, dir: None }))
+}
+
+pub(super) fn is(left: Expr, right: Expr) -> Stmt {
+    Statement::Match(Match { left, right, op: Operator::EQ })
+}
+
+pub(super) fn is_not(left: Expr, right: Expr) -> Stmt {
+    Statement::Match(Match { left, right, op: Operator::NEQ })
+}
+
+fn known() -> Expr {
+    any_of([text("established"), text("related")])
+}
+
+/// Belongs to a flow that was let through before.
+pub(super) fn is_known() -> Stmt {
+    is(ct("state"), known())
+}
+
+pub(super) fn is_not_known() -> Stmt {
+    is_not(ct("state"), known())
+}
+
+pub(super) fn is_new() -> Stmt {
+    is(ct("state"), text("new"))
+}
+
+/// Its destination was translated.
+pub(super) fn is_translated() -> Stmt {
+    Statement::Match(Match { left: ct("status"), right: text("dnat"), op: Operator::IN })
+}
+
+pub(super) fn accept() -> Stmt {
+    Statement::Accept(None)
+}
+
+pub(super) fn drop() -> Stmt {
+    Statement::Drop(None)
+}
+
+pub(super) fn back() -> Stmt {
+    Statement::Return(None)
+}
+
+pub(super) fn jump(chain: &str) -> Stmt {
+    Statement::Jump(JumpTarget { target: chain.to_owned().into() })
+}
+
+pub(super) fn goto(chain: &str) -> Stmt {
+    Statement::Goto(JumpTarget { target: chain.to_owned().into() })
+}
+
+pub(super) fn reset() -> Stmt {
+    Statement::Reject(Some(Reject::new(Some(RejectType::TCPReset), None)))
+}
+
+pub(super) fn set_mark(value: Expr) -> Stmt {
+    Statement::Mangle(Mangle { key: meta(MetaKey::Mark), value })
+}
+
+pub(super) fn lookup(key: Expr, pairs: impl IntoIterator<Item = (Expr, Expr)>) -> Expr {
+    let items = pairs.into_iter().map(|(key, value)| SetItem::Mapping(key, value)).collect();
+    let data = Expression::Named(NamedExpression::Set(items));
+    Expression::Named(NamedExpression::Map(Box::new(Map { key, data })))
+}
+
+/// Where each key leads: to a chain, and back from it.
+pub(super) fn jump_by(key: Expr, pairs: impl IntoIterator<Item = (Expr, String)>) -> Stmt {
+    let verdict = |chain: String| Expression::Verdict(Verdict::Jump(JumpTarget { target: chain.into() }));
+    let items = pairs.into_iter().map(|(key, chain)| SetItem::Mapping(key, verdict(chain))).collect();
+    Statement::VerdictMap(VerdictMap { key, data: Expression::Named(NamedExpression::Set(items)) })
+}
+
+pub(super) fn to_source(addr: Expr) -> Stmt {
+    Statement::SNAT(Some(NAT { addr: Some(addr), family: Some(NATFamily::IP), port: None, flags: None }))
+}
+
+pub(super) fn to_destination(addr: Expr) -> Stmt {
+    Statement::DNAT(Some(NAT { addr: Some(addr), family: Some(NATFamily::IP), port: None, flags: None }))
+}

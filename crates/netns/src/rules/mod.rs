@@ -1,0 +1,39 @@
+//! [`Filter`] → nftables. Pure: the whole table of a namespace as one transaction.
+
+mod backbone;
+mod gateway;
+mod groups;
+mod lang;
+mod router;
+
+use network::plan::Filter;
+use nftables::{
+    schema::Nftables,
+    types::{NfChainPolicy, NfChainType, NfHook},
+};
+
+use self::lang::{Ruleset, any_of, drop, header, is, is_not, text};
+
+/// After connection tracking has looked at a packet, before its addresses are translated.
+const BEFORE_TRANSLATION: i32 = -150;
+
+/// The table that a filter is, in place of the one that stands.
+pub fn ruleset(filter: &Filter) -> Nftables<'static> {
+    match filter {
+        Filter::None => Ruleset::none().done(),
+        Filter::Router(filter) => router::ruleset(filter),
+        Filter::Backbone(filter) => backbone::ruleset(filter),
+        Filter::Gateway(filter) => gateway::ruleset(filter),
+    }
+}
+
+/// Azure's fabric has no routers that one could see: where no way leads on, there is silence. What
+/// path MTU discovery needs passes.
+fn keep_silent(rules: &mut Ruleset) {
+    rules.hook("output", NfChainType::Filter, NfHook::Output, 0, NfChainPolicy::Accept);
+    let errors = ["destination-unreachable", "redirect", "time-exceeded"].map(text);
+    rules.rule(
+        "output",
+        [is(header("icmp", "type"), any_of(errors)), is_not(header("icmp", "code"), text("frag-needed")), drop()],
+    );
+}
