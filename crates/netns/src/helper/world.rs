@@ -6,12 +6,15 @@ use std::{
     os::fd::OwnedFd,
 };
 
-use network::plan::{BACKBONE_HOP, Filter, LinkEnd, LinkName, Place, Route, RouteTarget, Veth};
+use network::plan::{Filter, LinkEnd, LinkName, Place, Route, RouteTarget, Veth};
 
 use crate::kernel::netlink::{KernelRoute, KernelTarget};
 
 /// The first number of a link of ours: what is made by hand counts up from 2.
 const FIRST_LINK: u32 = 1000;
+
+/// The next hop of routes that name none: whoever is at a link's other end.
+const OTHER_END: Ipv4Addr = Ipv4Addr::new(169, 254, 255, 254);
 
 /// All places.
 #[derive(Default)]
@@ -47,8 +50,7 @@ impl Link {
 
     /// Whom it knows at the other end, without asking.
     pub(super) fn neighbours(&self) -> impl Iterator<Item = Ipv4Addr> {
-        // Routes that name no hop go through this one, which every link knows.
-        self.end.neighbours.iter().copied().filter(|at| *at != BACKBONE_HOP).chain([BACKBONE_HOP])
+        self.end.neighbours.iter().copied().chain([OTHER_END])
     }
 }
 
@@ -82,7 +84,7 @@ impl Space {
             RouteTarget::Link(name) => {
                 let link = link(name)?;
                 let at_the_end = route.to.prefix_len() == 32 && link.neighbours().any(|at| at == route.to.addr());
-                if at_the_end { KernelTarget::Link(link.index) } else { KernelTarget::Hop(link.index, BACKBONE_HOP) }
+                if at_the_end { KernelTarget::Link(link.index) } else { KernelTarget::Hop(link.index, OTHER_END) }
             }
             RouteTarget::Via(name, hop) => KernelTarget::Hop(link(name)?.index, *hop),
             RouteTarget::Local => KernelTarget::Local,

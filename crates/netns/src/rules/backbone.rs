@@ -8,19 +8,13 @@ use nftables::{
 
 use super::{
     BEFORE_TRANSLATION, keep_silent,
-    lang::{Ruleset, any_of, back, concat, destination, drop, iif, is, is_not, jump_by, prefixes, source, text},
+    lang::{Ruleset, back, destination, drop, is, is_spoofed, jump_by, prefixes, source, text},
 };
 
 pub(super) fn ruleset(filter: &BackboneFilter) -> Nftables<'static> {
     let mut rules = Ruleset::new();
     rules.hook("arrive", NfChainType::Filter, NfHook::Prerouting, BEFORE_TRANSLATION, NfChainPolicy::Accept);
-    let sources: Vec<_> = filter
-        .sources
-        .iter()
-        .flat_map(|(link, sources)| sources.iter().map(move |source| concat([text(link), text(source)])))
-        .collect();
-    let spoofed = (!sources.is_empty()).then(|| is_not(concat([iif(), source()]), any_of(sources)));
-    rules.rule("arrive", [is_not(iif(), text("lo"))].into_iter().chain(spoofed).chain([drop()]));
+    rules.rule("arrive", [is_spoofed(), drop()]);
 
     let restricted: Vec<_> = filter
         .authorized

@@ -11,6 +11,9 @@ use super::{
     lang::{Ruleset, accept, drop, iif, is, is_not, oif, prefixes, source, text},
 };
 
+/// The tunnels of VPN servers that run at the gateway, which know their clients' addresses.
+const SERVED: &str = "tun*";
+
 pub(super) fn ruleset(filter: &GatewayFilter) -> Nftables<'static> {
     let mut rules = Ruleset::new();
     rules.hook("arrive", NfChainType::Filter, NfHook::Prerouting, BEFORE_TRANSLATION, NfChainPolicy::Accept);
@@ -23,8 +26,11 @@ pub(super) fn ruleset(filter: &GatewayFilter) -> Nftables<'static> {
     }
     rules.hook("onward", NfChainType::Filter, NfHook::Forward, 0, NfChainPolicy::Drop);
     if let Some(network) = &filter.network {
-        rules.rule("onward", [is(iif(), text(network)), accept()]);
-        rules.rule("onward", [is(oif(), text(network)), accept()]);
+        let tunnels = filter.sources.keys().map(text).chain([text(SERVED)]);
+        for tunnel in tunnels {
+            rules.rule("onward", [is(iif(), text(network)), is(oif(), tunnel.clone()), accept()]);
+            rules.rule("onward", [is(iif(), tunnel), is(oif(), text(network)), accept()]);
+        }
     }
     keep_silent(&mut rules);
     rules.done()

@@ -1,7 +1,10 @@
 //! Network security groups: each is a chain from which one returns when it allows. Links that ask
 //! for the same groups share a chain that leads through them.
 
-use std::{collections::BTreeSet, fmt::Display};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
 
 use ipnet::Ipv4Net;
 use network::plan::{Addresses, GroupId, PacketRule, Protocol, RouterFilter};
@@ -10,40 +13,45 @@ use super::lang::{
     Expr, Ruleset, Stmt, any_of, back, destination, drop, header, is, is_not, jump, l4, ports, prefixes, source, text,
 };
 
-/// Makes the chains of every list of groups that the router uses.
-pub(super) fn chains(rules: &mut Ruleset, filter: &RouterFilter) {
-    let links = filter.interfaces.values().flat_map(|interface| [&interface.outbound, &interface.inbound]);
-    let endpoints = filter.endpoints.values().map(|endpoint| &endpoint.inbound);
-    let lists: BTreeSet<&Vec<GroupId>> = links.chain(endpoints).filter(|list| !list.is_empty()).collect();
-    let groups: BTreeSet<&GroupId> = lists.iter().copied().flatten().collect();
-    for group in groups {
-        let name = format!("group_{}", group.0);
-        rules.chain(&name);
-        for rule in filter.groups.get(group).into_iter().flatten() {
-            if let Some(statements) = matches(rule) {
-                rules.rule(&name, statements);
+/// The chains of a router's groups: numbered, since the groups' own names are too long for nft.
+pub(super) struct Groups<'a>(BTreeMap<&'a [GroupId], String>);
+
+impl<'a> Groups<'a> {
+    /// Makes the chains of every list of groups that the router uses.
+    pub(super) fn new(rules: &mut Ruleset, filter: &'a RouterFilter) -> Self {
+        let links = filter.interfaces.values().flat_map(|interface| [&interface.outbound, &interface.inbound]);
+        let endpoints = filter.endpoints.values().map(|endpoint| &endpoint.inbound);
+        let lists = links.chain(endpoints).map(Vec::as_slice).filter(|list| !list.is_empty());
+        let lists: BTreeSet<&[GroupId]> = lists.collect();
+        let groups: BTreeSet<&GroupId> = lists.iter().copied().flatten().collect();
+        let names = groups.iter().enumerate().map(|(number, group)| (*group, format!("group_{number}")));
+        let names: BTreeMap<&GroupId, String> = names.collect();
+        for (group, name) in &names {
+            rules.chain(name);
+            for statements in filter.groups.get(*group).into_iter().flatten().filter_map(matches) {
+                rules.rule(name, statements);
+            }
+            rules.rule(name, [drop()]);
+        }
+        let chains = lists.into_iter().enumerate().map(|(number, list)| (list, format!("through_{number}")));
+        let chains: BTreeMap<&[GroupId], String> = chains.collect();
+        for (list, chain) in &chains {
+            rules.chain(chain);
+            for name in list.iter().filter_map(|group| names.get(group)) {
+                rules.rule(chain, [jump(name)]);
             }
         }
-        rules.rule(&name, [drop()]);
+        Self(chains)
     }
-    for list in lists {
-        let name = through(list);
-        rules.chain(&name);
-        for group in list {
-            rules.rule(&name, [jump(&format!("group_{}", group.0))]);
-        }
+
+    /// Which chain leads through the groups of each key; keys without groups have none.
+    pub(super) fn by_key<K: Display>(
+        &self,
+        lists: impl IntoIterator<Item = (K, &'a Vec<GroupId>)>,
+    ) -> Vec<(Expr, String)> {
+        let chains = lists.into_iter().map(|(key, list)| (text(key), self.0.get(list.as_slice())));
+        chains.filter_map(|(key, chain)| Some((key, chain?.clone()))).collect()
     }
-}
-
-/// Which chain leads through the groups of each key; keys without groups have none.
-pub(super) fn by_key<'a, K: Display + 'a>(
-    lists: impl IntoIterator<Item = (K, &'a Vec<GroupId>)>,
-) -> Vec<(Expr, String)> {
-    lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(key, list)| (text(key), through(list))).collect()
-}
-
-fn through(list: &[GroupId]) -> String {
-    list.iter().fold("through".to_owned(), |name, group| name + "_" + &group.0)
 }
 
 /// A rule of a group: none if nothing can match it.
@@ -54,6 +62,8 @@ fn matches(rule: &PacketRule) -> Option<Vec<Stmt>> {
         Some(Protocol::Tcp) => statements.push(is(l4(), text("tcp"))),
         Some(Protocol::Udp) => statements.push(is(l4(), text("udp"))),
         Some(Protocol::Icmp) => statements.push(is(l4(), text("icmp"))),
+        Some(Protocol::Esp) => statements.push(is(l4(), text("esp"))),
+        Some(Protocol::Ah) => statements.push(is(l4(), text("ah"))),
         None if ported => statements.push(is(l4(), any_of([text("tcp"), text("udp")]))),
         None => {}
     }
@@ -61,11 +71,11 @@ fn matches(rule: &PacketRule) -> Option<Vec<Stmt>> {
         match address(field, addresses) {
             Matches::Nothing => return None,
             Matches::Everything => {}
-            Matches::If(statement) => statements.push(statement),
+            Matches::If(statement) => statements.push(*statement),
         }
     }
-    // ICMP has no ports; a rule that names both is about the messages.
-    if rule.protocol != Some(Protocol::Icmp) {
+    // Others have no ports; a rule that names both is about the protocol.
+    if matches!(rule.protocol, None | Some(Protocol::Tcp | Protocol::Udp)) {
         for (field, ranges) in [("sport", &rule.source_ports), ("dport", &rule.ports)] {
             if !ranges.is_empty() {
                 statements.push(is(header("th", field), ports(ranges)));
@@ -80,7 +90,7 @@ fn matches(rule: &PacketRule) -> Option<Vec<Stmt>> {
 enum Matches {
     Nothing,
     Everything,
-    If(Stmt),
+    If(Box<Stmt>),
 }
 
 fn address(field: Expr, addresses: &Addresses) -> Matches {
@@ -91,7 +101,7 @@ fn address(field: Expr, addresses: &Addresses) -> Matches {
         Addresses::Any => Matches::Everything,
         Addresses::In(nets) if everything(nets) => Matches::Everything,
         Addresses::NotIn(nets) if nets.is_empty() => Matches::Everything,
-        Addresses::In(nets) => Matches::If(is(field, prefixes(nets))),
-        Addresses::NotIn(nets) => Matches::If(is_not(field, prefixes(nets))),
+        Addresses::In(nets) => Matches::If(Box::new(is(field, prefixes(nets)))),
+        Addresses::NotIn(nets) => Matches::If(Box::new(is_not(field, prefixes(nets)))),
     }
 }

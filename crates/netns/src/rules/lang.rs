@@ -7,8 +7,8 @@ use network::plan::LinkName;
 use nftables::{
     batch::Batch,
     expr::{
-        CT, CTDir, Expression, Map, Meta, MetaKey, NamedExpression, Payload, PayloadField, Prefix, Range, SetItem,
-        Verdict,
+        CT, CTDir, Expression, Fib, FibFlag, FibResult, Map, Meta, MetaKey, NamedExpression, Payload, PayloadField,
+        Prefix, Range, SetItem, Verdict,
     },
     schema::{Chain, NfListObject, Nftables, Rule, Set, SetType, SetTypeValue, Table},
     stmt::{JumpTarget, Mangle, Match, NAT, NATFamily, Operator, Reject, RejectType, Statement, VerdictMap},
@@ -91,6 +91,13 @@ fn table() -> NfListObject<'static> {
 
 fn chain(name: &str) -> Chain<'static> {
     Chain { family: NfFamily::IP, table: TABLE.into(), name: name.to_owned().into(), ..Chain::default() }
+}
+
+/// Nothing is routed back to its source over the link that it came by.
+pub(super) fn is_spoofed() -> Stmt {
+    let flags = [FibFlag::Saddr, FibFlag::Iif].into();
+    let back = Expression::Named(NamedExpression::Fib(Fib { result: FibResult::Oif, flags }));
+    is(back, Expression::Boolean(false))
 }
 
 pub(super) fn text(value: impl Display) -> Expr {

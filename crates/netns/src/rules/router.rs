@@ -11,7 +11,9 @@ use nftables::{
 };
 
 use super::{
-    BEFORE_TRANSLATION, groups, keep_silent,
+    BEFORE_TRANSLATION,
+    groups::Groups,
+    keep_silent,
     lang::{
         Expr, Ruleset, Stmt, accept, addresses, any_of, back, concat, destination, drop, goto, header, iif, is,
         is_known, is_new, is_not, is_not_known, is_translated, jump, jump_by, l4, lookup, meta, oif,
@@ -28,12 +30,12 @@ const INTERFACES: &str = "interfaces";
 pub(super) fn ruleset(filter: &RouterFilter) -> Nftables<'static> {
     let mut rules = Ruleset::new();
     rules.link_set(INTERFACES, filter.interfaces.keys());
-    groups::chains(&mut rules, filter);
-    arrive(&mut rules, filter);
+    let groups = Groups::new(&mut rules, filter);
+    arrive(&mut rules, filter, &groups);
     translate_destination(&mut rules, filter);
     serve(&mut rules, filter);
     enter(&mut rules, filter);
-    forward(&mut rules, filter);
+    forward(&mut rules, filter, &groups);
     translate_source(&mut rules, filter);
     keep_silent(&mut rules);
     rules.done()
@@ -71,7 +73,7 @@ fn is_bypassed(filter: &RouterFilter) -> Option<Stmt> {
 /// Where it comes from: its routing table, whether it may have this source, whether the groups of
 /// its sender and of an endpoint let it start a connection. They see the destination as the sender
 /// wrote it, since nothing is translated yet.
-fn arrive(rules: &mut Ruleset, filter: &RouterFilter) {
+fn arrive<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>) {
     const CHAIN: &str = "arrive";
     rules.hook(CHAIN, NfChainType::Filter, NfHook::Prerouting, BEFORE_TRANSLATION, NfChainPolicy::Accept);
     if !filter.tables.is_empty() {
@@ -102,11 +104,11 @@ fn arrive(rules: &mut Ruleset, filter: &RouterFilter) {
         rules.rule(CHAIN, [is(destination(), addresses(&filter.dns)), accept()]);
     }
     let outbound = filter.interfaces.iter().map(|(link, interface)| (link, &interface.outbound));
-    let outbound = groups::by_key(outbound);
+    let outbound = groups.by_key(outbound);
     if !outbound.is_empty() {
         rules.rule(CHAIN, [jump_by(iif(), outbound)]);
     }
-    let inbound = groups::by_key(filter.endpoints.iter().map(|(at, endpoint)| (at, &endpoint.inbound)));
+    let inbound = groups.by_key(filter.endpoints.iter().map(|(at, endpoint)| (at, &endpoint.inbound)));
     if !inbound.is_empty() {
         if let Some(bypassed) = is_bypassed(filter) {
             rules.rule(CHAIN, [bypassed, accept()]);
@@ -190,12 +192,12 @@ fn enter(rules: &mut Ruleset, filter: &RouterFilter) {
 }
 
 /// From link to link.
-fn forward(rules: &mut Ruleset, filter: &RouterFilter) {
+fn forward<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>) {
     const CHAIN: &str = "onward";
     const TO_MACHINE: &str = "to_machine";
     rules.chain(TO_MACHINE);
     let inbound = filter.interfaces.iter().map(|(link, interface)| (link, &interface.inbound));
-    let inbound = groups::by_key(inbound);
+    let inbound = groups.by_key(inbound);
     if !inbound.is_empty() {
         rules.rule(TO_MACHINE, [jump_by(oif(), inbound)]);
     }

@@ -1,5 +1,6 @@
 //! The fabric's stories, with real packets in real namespaces.
 #![cfg(target_os = "linux")]
+#![expect(clippy::expect_used, clippy::print_stderr, reason = "a story that cannot be told fails, or says so")]
 
 mod isolation;
 mod repair;

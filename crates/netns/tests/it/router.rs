@@ -244,7 +244,6 @@ async fn a_machine_with_a_public_address_is_known_by_it_in_both_directions() {
     let mut world = world();
     let public = ip("20.0.0.4");
     world.router(&network("one")).public.insert(public, ip("10.0.0.4"));
-    world.backbone().sources.get_mut(&link("one")).expect("a link").push(public);
     world.route(&Place::Backbone, "20.0.0.4/32", RouteTarget::Via(link("one"), ip("198.18.0.1")));
     let stage = Stage::set(world).await;
     stage.serve(&machine("vm-1"), "10.0.0.4:80").await;
@@ -252,7 +251,6 @@ async fn a_machine_with_a_public_address_is_known_by_it_in_both_directions() {
     assert_eq!(stage.connect(&Place::Internet, "20.0.0.4:80").await, connected("198.18.1.1", "10.0.0.4:80"));
     assert_eq!(stage.connect(&machine("vm-1"), "198.18.1.1:80").await, connected("20.0.0.4", "198.18.1.1:80"));
     assert_eq!(stage.connect(&machine("vm-2"), "198.18.1.1:80").await, connected("198.18.0.1", "198.18.1.1:80"));
-    assert_eq!(stage.connect(&machine("vm-2"), "20.0.0.4:80").await, connected("198.18.0.1", "10.0.0.4:80"));
     assert_eq!(stage.connect(&machine("vm-1"), "10.0.0.9:443").await, connected("198.18.0.1", "240.0.0.1:443"));
     assert_eq!(stage.connect(&Place::Internet, "198.18.0.1:80").await, Seen::Silence);
 }

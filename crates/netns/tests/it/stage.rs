@@ -81,10 +81,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn fabric(&self) -> plan::Fabric {
-        plan::Fabric {
-            namespaces: self.spaces.iter().map(|(place, space)| (place.clone(), Arc::new(space.clone()))).collect(),
-            veths: self.veths.iter().cloned().collect(),
-        }
+        let mut fabric = plan::Fabric::default();
+        let spaces = self.spaces.iter().map(|(place, space)| (place.clone(), Arc::new(space.clone())));
+        fabric.namespaces = spaces.collect();
+        fabric.veths = self.veths.iter().cloned().collect();
+        fabric
     }
 
     pub(crate) fn space(&mut self, place: &Place) -> &mut Namespace {
@@ -134,14 +135,12 @@ impl World {
     }
 
     /// Somebody's link to the backbone, where he is known by an address.
-    pub(crate) fn join_backbone(&mut self, place: &Place, name: &str, address: Ipv4Addr, own: bool) {
-        let addresses: &[Ipv4Addr] = if own { &[address] } else { &[] };
+    pub(crate) fn join_backbone(&mut self, place: &Place, name: &str, address: Ipv4Addr) {
         self.pair(
-            end(place, "backbone", mac_of(address), addresses, &[BACKBONE_HOP]),
-            end(&Place::Backbone, name, FABRIC_MAC, &[], &[address]),
+            end(place, "backbone", mac_of(address), &[address], &[BACKBONE_HOP]),
+            end(&Place::Backbone, name, FABRIC_MAC, &[BACKBONE_HOP], &[address]),
         );
         self.route(place, "0.0.0.0/0", RouteTarget::Via(link("backbone"), BACKBONE_HOP));
-        self.backbone().sources.insert(link(name), vec![address]);
     }
 }
 
@@ -160,10 +159,11 @@ pub(crate) fn end(place: &Place, name: &str, mac: [u8; 6], addresses: &[Ipv4Addr
 pub(crate) fn world() -> World {
     let mut world = World::default();
     let (one, two) = (network("one"), network("two"));
+    world.backbone();
     world.route(&Place::Backbone, "240.0.0.0/5", RouteTarget::Local);
     world.space(&Place::Backbone).listeners.insert(at("0.0.0.0:443"), Listener::ApiServers);
     for (place, name, outbound) in [(&one, "one", "198.18.0.1"), (&two, "two", "198.18.0.2")] {
-        world.join_backbone(place, name, ip(outbound), false);
+        world.join_backbone(place, name, ip(outbound));
         world.route(place, "168.63.129.16/32", RouteTarget::Local);
         let view = ViewId::VirtualNetwork(id("virtualNetworks", name));
         let dns = SocketAddrV4::new(AZURE_DNS, 53);
@@ -173,7 +173,7 @@ pub(crate) fn world() -> World {
         router.outbound = Some(ip(outbound));
         router.dns.insert(AZURE_DNS);
     }
-    world.join_backbone(&Place::Internet, "internet", ip("198.18.1.1"), true);
+    world.join_backbone(&Place::Internet, "internet", ip("198.18.1.1"));
     world.machine(&one, "vm-1", ip("10.0.0.4"));
     world.machine(&one, "vm-2", ip("10.0.0.5"));
     world.machine(&two, "vm-3", ip("10.1.0.4"));
