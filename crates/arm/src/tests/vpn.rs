@@ -225,6 +225,11 @@ async fn a_gateway_is_refused_as_azure_refuses_it() {
     ] {
         assert_eq!(code(at, value).await, wanted, "{at}");
     }
+    let mut body = office.gateway();
+    body["properties"]["enableBgp"] = json!(true);
+    body["properties"]["sku"]["name"] = json!("Basic");
+    let bgp = office.put("virtualNetworkGateways/gw", body).await;
+    assert_eq!(bgp.code().1, "BasicSkuVirtualNetworkGatewayDoesNotSupportBgp");
     assert_eq!(office.put("virtualNetworkGateways/gw", office.gateway()).await.status, 201);
     let second = office.put("virtualNetworkGateways/other", office.gateway()).await;
     assert_eq!(second.code().1, "PublicIPAddressInUse");
@@ -233,6 +238,10 @@ async fn a_gateway_is_refused_as_azure_refuses_it() {
     body["properties"]["ipConfigurations"][0]["properties"]["publicIPAddress"]["id"] =
         json!(office.id("publicIPAddresses/ip2"));
     assert_eq!(office.put("virtualNetworkGateways/other", body).await.code().1, "VirtualNetworkAlreadyHasGateway");
+    let nic = json!({"location": "westeurope", "properties": {"ipConfigurations": [{"name": "c", "properties": {
+        "subnet": {"id": office.id("virtualNetworks/hub/subnets/GatewaySubnet")},
+    }}]}});
+    assert_eq!(office.put("networkInterfaces/nic", nic).await.code().1, "GatewaySubnet", "gateways stand there alone");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use azure::{ArmError, Estate, Json, Kind, Resource, ResourceId, addressing};
 use serde_json::{Value, json};
 
-use super::{invalid_reference, public_ip_addresses, resource_guid, stamp};
+use super::{invalid_reference, public_ip_addresses, resource_guid, stamp, vpn};
 use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
 
 /// The provider of network interfaces.
@@ -99,6 +99,12 @@ fn place(
         return Err(invalid_reference(subnet.as_str(), nic.as_str()));
     };
     let prefix = model.prefixes.first().copied().ok_or_else(|| invalid_reference(subnet.as_str(), nic.as_str()))?;
+    if subnet.name().eq_ignore_ascii_case(vpn::GATEWAY_SUBNET) {
+        return Err(ArmError::bad_request(
+            "GatewaySubnet",
+            "Subnet with name 'GatewaySubnet' can be used only for the Gateway resource.",
+        ));
+    }
     if let Some(public) = properties.get("publicIPAddress").id() {
         check_public_address(request.estate, &public, nic, &format!("{nic}/ipConfigurations/{name}"))?;
     }

@@ -18,5 +18,6 @@ mod sites;
 pub(crate) use client_package::download;
 pub use connections::Connections;
 pub use gateways::VirtualNetworkGateways;
+pub(crate) use placement::GATEWAY_SUBNET;
 pub use point_to_site::{PORT, PointToSite, point_to_site};
 pub use sites::LocalNetworkGateways;

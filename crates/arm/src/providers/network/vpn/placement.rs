@@ -12,7 +12,7 @@ use super::super::{invalid_reference, network_interfaces};
 use crate::provider::{Draft, Request};
 
 /// The one name a gateway's subnet can have.
-const SUBNET: &str = "GatewaySubnet";
+pub(crate) const GATEWAY_SUBNET: &str = "GatewaySubnet";
 /// Azure's own autonomous system, unless the gateway is given another.
 const ASN: u32 = 65_515;
 
@@ -79,18 +79,21 @@ fn check_subnet(request: &Request<'_>, gateway: &ResourceId, subnet: &ResourceId
     let missing = || invalid_reference(subnet.as_str(), gateway.as_str());
     let model = model.ok_or_else(missing)?;
     let prefix = model.prefixes.first().copied().ok_or_else(missing)?;
-    if !subnet.name().eq_ignore_ascii_case(SUBNET) {
+    if !subnet.name().eq_ignore_ascii_case(GATEWAY_SUBNET) {
         return Err(ArmError::bad_request(
             "VirtualNetworkGatewaySubnetMustBeGatewaySubnet",
-            format!("Virtual network gateway {gateway} must stand in a subnet named {SUBNET}, not {}.", subnet.name()),
+            format!(
+                "Virtual network gateway {gateway} must stand in a subnet named {GATEWAY_SUBNET}, not {}.",
+                subnet.name()
+            ),
         ));
     }
     if let Some(group) = &model.network_security_group {
         return Err(ArmError::bad_request(
             "NetworkSecurityGroupNotSupportedOnGatewaySubnet",
             format!(
-                "The operation failed because the network security group {} can not be associated to the {SUBNET}. \
-                 Please remove the network security group associated to the {SUBNET}. No changes have occurred on \
+                "The operation failed because the network security group {} can not be associated to the {GATEWAY_SUBNET}. \
+                 Please remove the network security group associated to the {GATEWAY_SUBNET}. No changes have occurred on \
                  the gateway at this time.",
                 group.name()
             ),

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use azure::{Estate, Json, Kind, ResourceId, model::Model};
+use azure::{Estate, Json, Kind, Resource, ResourceId, model::Model};
 use ipnet::Ipv4Net;
 use pki::{Identity, Redacted};
 
@@ -71,18 +71,23 @@ pub fn point_to_site(estate: &Estate, gateway: &ResourceId) -> Option<PointToSit
     })
 }
 
-/// The address spaces of the peered networks that use this network's gateway.
+/// What this network knows of the peered networks that use its gateway. The same rule as the
+/// router's (`network`), which says where a client's packets really go.
 fn transit_spaces(estate: &Estate, network: &ResourceId) -> Vec<Ipv4Net> {
-    let halves = estate.children(network, Kind::Peering).filter_map(|half| match half.model() {
-        Model::Peering(near) if near.allow_gateway_transit => Some(near),
-        _ => None,
-    });
-    halves
-        .filter(|near| {
-            let far = peerings::other_half(estate, network, &near.remote);
-            far.is_some_and(|far| matches!(far.model(), Model::Peering(far) if far.use_remote_gateways))
-        })
-        .filter_map(|near| estate.virtual_network(&near.remote))
-        .flat_map(|remote| remote.address_space.iter().copied())
-        .collect()
+    let mut spaces = Vec::new();
+    for half in estate.children(network, Kind::Peering) {
+        let Model::Peering(near) = half.model() else { continue };
+        let far = peerings::other_half(estate, network, &near.remote).map(Resource::model);
+        let Some(Model::Peering(far)) = far else { continue };
+        let open = [near, far].iter().all(|half| half.allow_virtual_network_access && !half.disconnected);
+        if !open || !near.allow_gateway_transit || !far.use_remote_gateways {
+            continue;
+        }
+        match estate.virtual_network(&near.remote) {
+            Some(remote) if near.remote_address_space.is_empty() => spaces.extend(&remote.address_space),
+            Some(_) => spaces.extend(&near.remote_address_space),
+            None => {}
+        }
+    }
+    spaces
 }
