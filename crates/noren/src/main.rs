@@ -35,8 +35,21 @@ fn main() -> ExitCode {
         }
     };
     let done = runtime.block_on(cli::run(cli));
-    runtime.shutdown_background();
-    done.unwrap_or_else(|error| {
+    let ended = match done {
+        Ok(cli::Done::Then(rest)) => {
+            drop(runtime);
+            rest()
+        }
+        Ok(cli::Done::Exit(code)) => {
+            runtime.shutdown_background();
+            Ok(code)
+        }
+        Err(error) => {
+            runtime.shutdown_background();
+            Err(error)
+        }
+    };
+    ended.unwrap_or_else(|error| {
         report(&error);
         ExitCode::from(FAILED)
     })

@@ -24,6 +24,7 @@ mod filter;
 mod numbers;
 mod outside;
 mod router;
+mod standing;
 mod types;
 mod unit;
 
@@ -33,6 +34,7 @@ pub use filter::{
     Addresses, BackboneFilter, Endpoint, Filter, GatewayFilter, GroupId, InterfaceFilter, PacketRule, PeerFilter,
     Protocol, RouterFilter,
 };
+pub use standing::Standing;
 pub use types::{
     API_SERVER_RANGE, BACKBONE_HOP, FABRIC_MAC, LinkEnd, LinkName, Listener, MAIN_TABLE, Namespace, PUBLIC_DNS, Place,
     Route, RouteTarget, Veth, mac_of,

@@ -1,36 +1,98 @@
-//! `noren exec`: runs a command that stands at a vantage, by way of the proxy variables that
-//! `kubectl`, `helm`, `curl` and the SDKs honour.
+//! `noren exec` and `noren shell`: run a program that stands at a vantage.
+//!
+//! On the kernel plane it runs in the namespace of the machine there, with that machine's
+//! `resolv.conf` and hosts file: any program does. On the proxy plane it runs here, with the proxy
+//! variables that `kubectl`, `helm`, `curl` and the SDKs honour.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    process::{Command, ExitCode, ExitStatus},
+};
 
 use clap::Args;
 
-use super::{LabArgs, dig::find_vantage};
-use crate::failure::Failure;
+use super::{Done, LabArgs, dig::find_vantage};
+use crate::{
+    failure::Failure,
+    lab::{Stand, VantageStatus},
+};
 
 /// What a shell answers when there is no such command.
 const NOT_FOUND: u8 = 127;
+/// What a shell adds to the number of the signal that ended a command.
+const SIGNALLED: i32 = 128;
 
 #[derive(Debug, Args)]
 pub(super) struct ExecOptions {
     #[command(flatten)]
-    lab: LabArgs,
-    /// Where to stand: a vantage of `noren status`
-    #[arg(long, value_name = "VANTAGE")]
-    from: String,
+    at: AtOptions,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ShellOptions {
+    #[command(flatten)]
+    at: AtOptions,
+}
+
+#[derive(Debug, Args)]
+struct AtOptions {
+    #[command(flatten)]
+    lab: LabArgs,
+    /// Where to stand: a vantage of `noren vantages`, or a virtual machine
+    #[arg(long, value_name = "VANTAGE")]
+    from: String,
+}
+
 /// Runs the command; its exit status is ours.
-pub(super) async fn run(options: &ExecOptions) -> anyhow::Result<ExitCode> {
-    let status = options.lab.connect()?.status().await?;
-    let vantage = find_vantage(&status, &options.from)?;
-    let Some((program, arguments)) = options.command.split_first() else { return Ok(ExitCode::SUCCESS) };
+pub(super) async fn run(options: ExecOptions) -> anyhow::Result<Done> {
+    let mut words = options.command.into_iter();
+    match words.next() {
+        Some(program) => at(&options.at, program, words.collect()).await,
+        None => Ok(Done::Exit(ExitCode::SUCCESS)),
+    }
+}
+
+/// Runs the user's shell.
+pub(super) async fn shell(options: &ShellOptions) -> anyhow::Result<Done> {
+    let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+    at(&options.at, shell, Vec::new()).await
+}
+
+async fn at(options: &AtOptions, program: OsString, arguments: Vec<OsString>) -> anyhow::Result<Done> {
+    let control = options.lab.connect()?;
+    let stand = control.stand(&options.from).await?;
+    let mut command = Command::new(&program);
+    command.args(arguments);
+    match stand {
+        #[cfg(target_os = "linux")]
+        Stand::Kernel { entrance, files } => {
+            command.env("NOREN_VANTAGE", &options.from);
+            // What a proxy would do here is the namespace's work.
+            for name in PROXY_VARIABLES {
+                command.env_remove(name);
+            }
+            Ok(Done::Then(Box::new(move || exit_code(&program, entrance.run(&files, command)))))
+        }
+        Stand::Proxy { .. } => {
+            let status = control.status().await?;
+            through_proxy(&mut command, find_vantage(&status, &options.from)?);
+            Ok(Done::Then(Box::new(move || exit_code(&program, command.status()))))
+        }
+    }
+}
+
+/// Variables that would lead a program past the vantage.
+#[cfg(target_os = "linux")]
+const PROXY_VARIABLES: [&str; 6] =
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+fn through_proxy(command: &mut Command, vantage: &VantageStatus) {
+    command.env("NOREN_VANTAGE", &vantage.name);
     let (http, socks) = (format!("http://{}", vantage.proxy), format!("socks5h://{}", vantage.proxy));
-    let mut command = std::process::Command::new(program);
-    command.args(arguments).env("NOREN_VANTAGE", &vantage.name);
     for name in ["HTTPS_PROXY", "https_proxy"] {
         command.env(name, &http);
     }
@@ -41,16 +103,26 @@ pub(super) async fn run(options: &ExecOptions) -> anyhow::Result<ExitCode> {
     for name in ["NO_PROXY", "no_proxy"] {
         command.env(name, "localhost,127.0.0.1");
     }
-    let status = tokio::task::spawn_blocking(move || command.status()).await?;
-    match status {
-        Ok(status) => Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+}
+
+fn exit_code(program: &OsStr, ended: io::Result<ExitStatus>) -> anyhow::Result<ExitCode> {
+    match ended {
+        Ok(status) => Ok(ExitCode::from(u8::try_from(code(status)).unwrap_or(1))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = Failure::new(format!("there is no command `{}`", program.to_string_lossy()))
-                .because("it is not on the PATH")
+                .because(format!("it is not on the PATH ({error})"))
                 .remedy("install it, or write its path");
             crate::report(&text.into());
             Ok(ExitCode::from(NOT_FOUND))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn code(status: ExitStatus) -> i32 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return SIGNALLED + signal;
+    }
+    status.code().unwrap_or(1)
 }

@@ -1,5 +1,6 @@
 //! The command line: what can be said, and which module does it.
 
+mod capture;
 mod dig;
 mod down;
 mod env;
@@ -9,6 +10,7 @@ pub(crate) mod progress;
 mod status;
 pub(crate) mod style;
 mod up;
+mod vantages;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -54,12 +56,18 @@ enum Command {
     Dig(dig::DigOptions),
     /// Print a cluster's kubeconfig for a client at a vantage
     Kubeconfig(kubeconfig::KubeconfigOptions),
-    /// Run a command whose HTTPS connections start at a vantage
+    /// List the places a client can stand
+    Vantages(vantages::VantagesOptions),
+    /// Run a command at a vantage
     Exec(exec::ExecOptions),
+    /// Run a shell at a vantage
+    Shell(exec::ShellOptions),
+    /// Write the packets that pass at a vantage as a pcap file
+    Capture(capture::CaptureOptions),
     /// Stop the lab
     Down(LabArgs),
-    /// The kernel data plane's own process, which `noren up` starts
-    #[command(hide = true)]
+    /// The kernel plane's helper, started by the lab
+    #[command(name = FABRIC, hide = true)]
     Fabric,
     /// Print a shell's completion script
     Completions {
@@ -68,8 +76,25 @@ enum Command {
     },
 }
 
+/// The subcommand by which a lab starts its kernel plane's helper.
+pub(crate) const FABRIC: &str = "fabric";
+
+/// What is left when the asynchronous part is over.
+pub(crate) enum Done {
+    /// To end.
+    Exit(ExitCode),
+    /// To do this once the process has one thread again, which entering namespaces wants.
+    Then(Box<dyn FnOnce() -> anyhow::Result<ExitCode>>),
+}
+
+impl From<ExitCode> for Done {
+    fn from(code: ExitCode) -> Self {
+        Self::Exit(code)
+    }
+}
+
 impl Cli {
-    /// Whether this is to be the kernel data plane's process, which must not have a second thread.
+    /// Whether this process is to be the kernel plane's helper.
     pub(crate) fn is_fabric(&self) -> bool {
         matches!(self.command, Command::Fabric)
     }
@@ -111,28 +136,32 @@ struct TourOptions {
 }
 
 /// Does what the command line says.
-pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<Done> {
     let mut out = anstream::stdout().lock();
-    match cli.command {
+    let code = match cli.command {
+        Command::Exec(options) => return exec::run(options).await,
+        Command::Shell(options) => return exec::shell(&options).await,
+        Command::Capture(options) => return capture::run(options).await,
         Command::Tour(options) => {
             let as_reported = crate::tour::run(options.output, &mut out).await?;
-            Ok(ExitCode::from(if as_reported { OK } else { DIFFERS }))
+            ExitCode::from(if as_reported { OK } else { DIFFERS })
         }
-        Command::Up(options) => up::run(options, &mut out).await,
-        Command::Env(options) => env::run(&options, &mut out),
-        Command::Status(options) => status::run(&options, &mut out).await,
-        Command::Dig(options) => dig::run(&options, &mut out).await,
-        Command::Kubeconfig(options) => kubeconfig::run(&options, &mut out).await,
-        Command::Exec(options) => exec::run(&options).await,
-        Command::Down(lab) => down::run(&lab, &mut out).await,
-        Command::Fabric => anyhow::bail!("Linux only: the kernel data plane's process"),
+        Command::Up(options) => up::run(options, &mut out).await?,
+        Command::Env(options) => env::run(&options, &mut out)?,
+        Command::Status(options) => status::run(&options, &mut out).await?,
+        Command::Vantages(options) => vantages::run(&options, &mut out).await?,
+        Command::Dig(options) => dig::run(&options, &mut out).await?,
+        Command::Kubeconfig(options) => kubeconfig::run(&options, &mut out).await?,
+        Command::Down(lab) => down::run(&lab, &mut out).await?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "noren", &mut script);
             out.write_all(&script)?;
-            Ok(ExitCode::SUCCESS)
+            ExitCode::SUCCESS
         }
-    }
+        Command::Fabric => anyhow::bail!("the kernel data plane's process is for Linux only"),
+    };
+    Ok(code.into())
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::{io::Write, process::ExitCode};
 
 use clap::Args;
 
-use super::{LabArgs, Output, style};
-use crate::lab::Status;
+use super::{LabArgs, Output, style, vantages};
+use crate::lab::{PlaneStatus, Status};
 
 #[derive(Debug, Args)]
 pub(super) struct StatusOptions {
@@ -26,12 +26,21 @@ pub(super) async fn run(options: &StatusOptions, out: &mut impl Write) -> anyhow
     Ok(ExitCode::SUCCESS)
 }
 
+fn plane(plane: &PlaneStatus) -> String {
+    let means = match plane.name.as_str() {
+        "kernel" => "each vantage is a network namespace, and a SOCKS5 and HTTP CONNECT port",
+        _ => "each vantage is a SOCKS5 and HTTP CONNECT port",
+    };
+    let why = plane.why.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+    format!("{} ({means}{why})", plane.name)
+}
+
 fn render(status: &Status) -> String {
     let mut text = format!(
-        "ARM and Entra ID  {}\ndata              {}\ndata plane        {} (each vantage is a SOCKS5 and HTTP CONNECT port)\nresources         {} at revision {}\n",
+        "ARM and Entra ID  {}\ndata              {}\ndata plane        {}\nresources         {} at revision {}\n",
         status.arm,
         status.data.as_deref().unwrap_or("in memory"),
-        status.plane,
+        plane(&status.plane),
         status.resources,
         status.revision
     );
@@ -47,26 +56,17 @@ fn render(status: &Status) -> String {
             or_null(&cluster.private_fqdn),
         ]);
     }
-    let mut vantages = style::table(&["VANTAGE", "IS A", "PROXY", "ASKS", "DNS ON THIS MACHINE"]);
-    for vantage in &status.vantages {
-        vantages.add_row([
-            vantage.name.clone(),
-            vantage.kind.clone(),
-            vantage.proxy.to_string(),
-            if vantage.hosts.is_empty() { vantage.names.clone() } else { format!("its hosts file, {}", vantage.names) },
-            vantage.dns.map_or_else(|| "–".to_owned(), |address| address.to_string()),
-        ]);
-    }
     let mut views = style::table(&["DNS VIEW", "UDP AND TCP"]);
     for view in &status.views {
         views.add_row([view.name.clone(), view.address.to_string()]);
     }
-    for (table, rows) in
-        [(clusters, status.clusters.len()), (vantages, status.vantages.len()), (views, status.views.len())]
-    {
-        if rows > 0 {
-            text += &format!("\n{}", style::lines(&table));
-        }
+    let tables = [
+        (style::lines(&clusters), status.clusters.len()),
+        (vantages::table(&status.vantages), status.vantages.len()),
+        (style::lines(&views), status.views.len()),
+    ];
+    for (table, _) in tables.iter().filter(|(_, rows)| *rows > 0) {
+        text += &format!("\n{table}");
     }
     for finding in &status.findings {
         let field = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();

@@ -6,7 +6,7 @@ use arm::Pace;
 use clap::{Args, ValueEnum};
 
 use super::{LabArgs, Output, style};
-use crate::lab::{Lab, LabOptions, Status};
+use crate::lab::{Lab, LabOptions, PlaneChoice, Status};
 
 #[derive(Debug, Args)]
 pub(super) struct UpOptions {
@@ -18,6 +18,9 @@ pub(super) struct UpOptions {
     /// How long operations take: no longer than the work does, or as long as in Azure
     #[arg(long, value_enum, default_value_t)]
     pace: PaceName,
+    /// Which data plane carries connections
+    #[arg(long, value_enum, default_value_t)]
+    plane: PlaneChoice,
     /// How to print where everything listens
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
@@ -44,7 +47,7 @@ pub(super) async fn run(options: UpOptions, out: &mut impl Write) -> anyhow::Res
         PaceName::Instant => Pace::Instant,
         PaceName::Azure => Pace::Azure,
     };
-    let lab = Lab::start(LabOptions { data: Some(data.clone()), pace }).await?;
+    let lab = Lab::start(LabOptions { data: Some(data.clone()), pace, plane: options.plane }).await?;
     let status = lab.status();
     match options.output {
         Output::Json => writeln!(out, "{}", serde_json::to_string(&status)?)?,

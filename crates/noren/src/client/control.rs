@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     failure::Failure,
-    lab::{DataDir, Running, Status},
+    lab::{DataDir, Running, Stand, StandRequest, Status},
 };
 
 /// A connection to the controls of a running lab.
@@ -37,6 +37,23 @@ impl Control {
         self.call(reqwest::Method::GET, "status").await
     }
 
+    /// How to stand at the vantage that `text` names.
+    pub(crate) async fn stand(&self, text: &str) -> anyhow::Result<Stand> {
+        let request = StandRequest { vantage: text.to_owned() };
+        let url = format!("{}/lab/stand", self.running.url);
+        let call = self.http.post(url).bearer_auth(&self.running.control_token).json(&request);
+        let reply = call.send().await.map_err(|error| self.silent(&error))?;
+        if reply.status() == http::StatusCode::NOT_FOUND {
+            let said: serde_json::Value = reply.json().await.unwrap_or_default();
+            let why = said["error"].as_str().unwrap_or("it is not known").to_owned();
+            return Err(Failure::new(format!("`{text}` is no place to stand"))
+                .because(why)
+                .remedy("choose one of `noren vantages`")
+                .into());
+        }
+        understood(reply).await
+    }
+
     /// Whether the lab still answers.
     pub(crate) async fn answers(&self) -> bool {
         self.http.get(format!("{}/lab/status", self.running.url)).send().await.is_ok()
@@ -51,14 +68,19 @@ impl Control {
     async fn call<T: DeserializeOwned>(&self, method: reqwest::Method, path: &str) -> anyhow::Result<T> {
         let url = format!("{}/lab/{path}", self.running.url);
         let reply = self.http.request(method, url).bearer_auth(&self.running.control_token).send().await;
-        let reply = reply.map_err(|error| {
-            Failure::new("the lab does not answer")
-                .because(format!("{} refused the connection: {}", self.running.url, root_cause(&error)))
-                .remedy("start it with `noren up`")
-        })?;
-        let reply = reply.error_for_status().context("the lab refused")?;
-        reply.json().await.context("the lab's answer is not understood; do client and lab have the same version?")
+        understood(reply.map_err(|error| self.silent(&error))?).await
     }
+
+    fn silent(&self, error: &reqwest::Error) -> Failure {
+        Failure::new("the lab does not answer")
+            .because(format!("{} refused the connection: {}", self.running.url, root_cause(error)))
+            .remedy("start it with `noren up`")
+    }
+}
+
+async fn understood<T: DeserializeOwned>(reply: reqwest::Response) -> anyhow::Result<T> {
+    let reply = reply.error_for_status().context("the lab refused")?;
+    reply.json().await.context("the lab's answer is not understood; do client and lab have the same version?")
 }
 
 /// No lab runs on `data`.

@@ -32,16 +32,28 @@ impl Backend {
 
     /// A pipe to the cluster's API server.
     pub(super) fn pipe(&self, cluster: &ResourceId) -> io::Result<tokio::io::DuplexStream> {
-        let spec = spec(self.network.load().estate(), cluster);
-        let spec = Arc::new(spec.ok_or_else(|| io::Error::other("the cluster has no credentials"))?);
         let (near, far) = tokio::io::duplex(PIPE_BYTES);
-        let api_server = self.api_server.clone();
-        tokio::spawn(async move {
-            if let Err(error) = api_server.serve(&spec, far).await {
-                tracing::debug!(cluster = spec.name, %error, "connection to an API server ended");
-            }
-        });
+        tokio::spawn(converse(self.api_server.clone(), self.spec(cluster)?, far));
         Ok(near)
+    }
+
+    /// Serves one connection as the cluster's API server until it ends.
+    pub(super) async fn serve(&self, cluster: &ResourceId, stream: impl proxy::Stream + 'static) {
+        match self.spec(cluster) {
+            Ok(spec) => converse(self.api_server.clone(), spec, stream).await,
+            Err(error) => tracing::debug!(%cluster, %error, "a connection to an API server is refused"),
+        }
+    }
+
+    fn spec(&self, cluster: &ResourceId) -> io::Result<Arc<ClusterSpec>> {
+        let spec = spec(self.network.load().estate(), cluster);
+        spec.map(Arc::new).ok_or_else(|| io::Error::other("the cluster has no credentials"))
+    }
+}
+
+async fn converse(api_server: ApiServer, spec: Arc<ClusterSpec>, stream: impl proxy::Stream + 'static) {
+    if let Err(error) = api_server.serve(&spec, stream).await {
+        tracing::debug!(cluster = spec.name, %error, "connection to an API server ended");
     }
 }
 

@@ -1,4 +1,8 @@
 //! The lab's own controls, under `/lab/`: for whoever can read the control token in its directory.
+//!
+//! `GET status`, `POST shutdown`, `POST stand` (how to run a program at a vantage).
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header, request::Parts};
@@ -7,24 +11,25 @@ use serde::Serialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::status::Reporter;
+use super::{running::StandRequest, status::Reporter};
 
-/// Answers `GET /lab/status` and `POST /lab/shutdown`.
+/// Answers them.
+#[derive(Clone)]
 pub(super) struct Control {
     reporter: Reporter,
-    token: Redacted<String>,
+    token: Arc<Redacted<String>>,
     shutdown: CancellationToken,
 }
 
 impl Control {
     /// Controls for whoever shows `token`.
     pub(super) fn new(reporter: Reporter, token: Redacted<String>, shutdown: CancellationToken) -> Self {
-        Self { reporter, token, shutdown }
+        Self { reporter, token: Arc::new(token), shutdown }
     }
 
-    fn answer(&self, request: &Parts) -> Option<Response<Bytes>> {
+    async fn answer(self, request: Parts, body: Bytes) -> Option<Response<Bytes>> {
         let path = request.uri.path().strip_prefix("/lab/")?;
-        if !self.is_owner(request) {
+        if !self.is_owner(&request) {
             return Some(reply(StatusCode::UNAUTHORIZED, &json!({"error": "the control token is missing or wrong"})));
         }
         match (&request.method, path) {
@@ -33,7 +38,18 @@ impl Control {
                 self.shutdown.cancel();
                 Some(reply(StatusCode::ACCEPTED, &json!({})))
             }
+            (&Method::POST, "stand") => Some(self.stand(&body).await),
             _ => Some(reply(StatusCode::NOT_FOUND, &json!({"error": "there is no such control"}))),
+        }
+    }
+
+    async fn stand(&self, body: &[u8]) -> Response<Bytes> {
+        let Ok(StandRequest { vantage }) = serde_json::from_slice(body) else {
+            return reply(StatusCode::BAD_REQUEST, &json!({"error": "the body names no vantage"}));
+        };
+        match self.reporter.stand(&vantage).await {
+            Ok(stand) => reply(StatusCode::OK, &stand),
+            Err(error) => reply(StatusCode::NOT_FOUND, &json!({"error": error.to_string()})),
         }
     }
 
@@ -45,9 +61,8 @@ impl Control {
 }
 
 impl arm::ExtraRoutes for Control {
-    fn route(&self, request: Parts, _body: Bytes) -> arm::hooks::BoxFuture<Option<Response<Bytes>>> {
-        let answer = self.answer(&request);
-        Box::pin(std::future::ready(answer))
+    fn route(&self, request: Parts, body: Bytes) -> arm::hooks::BoxFuture<Option<Response<Bytes>>> {
+        Box::pin(self.clone().answer(request, body))
     }
 }
 

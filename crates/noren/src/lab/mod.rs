@@ -11,6 +11,11 @@ mod commands;
 mod control;
 mod data_dir;
 mod endpoints;
+#[cfg(target_os = "linux")]
+mod kernel;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_kernel.rs"]
+mod kernel;
 mod ports;
 mod running;
 mod status;
@@ -29,10 +34,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::failure::Failure;
 use endpoints::{Endpoints, ListeningHandle};
+use kernel::{KernelPlane, RealisedHandle};
 use ports::{Ports, bind_tcp};
 
 pub(crate) use data_dir::DataDir;
-pub(crate) use running::{ClusterStatus, Running, SignIn, Status, VantageStatus};
+pub(crate) use running::{ClusterStatus, PlaneStatus, Running, SignIn, Stand, StandRequest, Status, VantageStatus};
 
 /// Below this the store keeps what the lab itself needs: its authority and its ports.
 const AUTHORITY_KEY: &str = "/noren/authority";
@@ -51,12 +57,26 @@ pub(crate) struct LabOptions {
     pub(crate) data: Option<DataDir>,
     /// How long operations take.
     pub(crate) pace: Pace,
+    /// Which data plane carries connections.
+    pub(crate) plane: PlaneChoice,
+}
+
+/// Which data plane carries connections. The proxies are there in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum PlaneChoice {
+    /// The kernel's where the machine allows it, else the proxies.
+    #[default]
+    Auto,
+    /// The kernel's, or none.
+    Kernel,
+    /// The proxies only.
+    Proxy,
 }
 
 impl LabOptions {
     /// A lab that leaves nothing behind.
     pub(crate) fn ephemeral() -> Self {
-        Self { data: None, pace: Pace::Instant }
+        Self { data: None, pace: Pace::Instant, plane: PlaneChoice::Auto }
     }
 }
 
@@ -66,6 +86,7 @@ pub(crate) struct Lab {
     plane: ManagementPlane,
     network: Arc<ArcSwap<Network>>,
     listening: ListeningHandle,
+    realised: RealisedHandle,
     running: Running,
     authority_pem: String,
     shutdown: CancellationToken,
@@ -127,12 +148,23 @@ impl Lab {
         let endpoints = tasks.spawn(endpoints.reconciled(network.load_full())).await??;
         let listening = endpoints.listening();
         tasks.spawn(follow(endpoints, Arc::clone(&network), Arc::clone(&changed), shutdown.clone()));
+        let kernel = KernelPlane::new(
+            Arc::clone(&network),
+            dns::Server::new(Arc::clone(&network), shutdown.clone()),
+            Arc::clone(&backend),
+            shutdown.clone(),
+        );
+        let realised = kernel.realised();
+        match options.plane {
+            PlaneChoice::Auto | PlaneChoice::Kernel => _ = tasks.spawn(kernel.follow(Arc::clone(&changed))),
+            PlaneChoice::Proxy => kernel.decline("the lab was started with `--plane proxy`".to_owned()),
+        }
         tasks.spawn(backend::forget_deleted(backend, changed, shutdown.clone()));
 
         let running = running(&plane, url);
         let authority_pem = authority.certificate_pem().to_owned();
         let tls = tls(&authority)?;
-        let lab = Self { options, plane, network, listening, running, authority_pem, shutdown, tasks };
+        let lab = Self { options, plane, network, listening, realised, running, authority_pem, shutdown, tasks };
         let (plane, control, stop) = (lab.plane.clone(), lab.control(), lab.shutdown.clone());
         lab.tasks.spawn(async move { plane.serve(listener, tls, control, stop).await });
         lab.write_client_files()?;
@@ -161,7 +193,11 @@ impl Lab {
 
     /// The lab's state once listeners have followed the newest network.
     pub(crate) async fn settled_status(&self) -> anyhow::Result<Status> {
-        let settled = self.listening.complete_for(self.network.load().revision());
+        let revision = self.network.load().revision();
+        let settled = async {
+            self.listening.complete_for(revision).await;
+            self.realised.complete_for(revision).await;
+        };
         tokio::time::timeout(SETTLE_TIMEOUT, settled).await.context("the listeners do not follow")?;
         Ok(self.reporter().status())
     }
@@ -185,6 +221,7 @@ impl Lab {
         status::Reporter {
             network: Arc::clone(&self.network),
             listening: self.listening.clone(),
+            realised: self.realised.clone(),
             data: self.options.data.as_ref().map(|data| data.path().display().to_string()),
             url: self.running.url.clone(),
         }

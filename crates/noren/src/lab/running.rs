@@ -45,7 +45,7 @@ pub(crate) struct Status {
     /// Where its data lies; absent for an ephemeral lab.
     pub(crate) data: Option<String>,
     /// The data plane: how clients get at a vantage.
-    pub(crate) plane: String,
+    pub(crate) plane: PlaneStatus,
     /// Where ARM listens.
     pub(crate) arm: String,
     /// The estate's revision.
@@ -60,6 +60,41 @@ pub(crate) struct Status {
     pub(crate) clusters: Vec<ClusterStatus>,
     /// What is broken or not modelled.
     pub(crate) findings: Vec<serde_json::Value>,
+}
+
+/// A data plane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PlaneStatus {
+    /// `kernel` or `proxy`.
+    pub(crate) name: String,
+    /// Why it is not the kernel's, or not yet.
+    pub(crate) why: Option<String>,
+}
+
+/// Who asks how to stand where.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StandRequest {
+    /// The vantage, by any of its names.
+    pub(crate) vantage: String,
+}
+
+/// How to stand at a vantage.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "plane")]
+pub(crate) enum Stand {
+    /// In the namespace of the machine there.
+    #[cfg(target_os = "linux")]
+    Kernel {
+        /// The way in.
+        entrance: netns::Entrance,
+        /// What it reads about names.
+        files: netns::ClientFiles,
+    },
+    /// Behind the vantage's proxy.
+    Proxy {
+        /// Why not in a namespace.
+        why: String,
+    },
 }
 
 /// A DNS view.

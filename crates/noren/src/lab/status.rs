@@ -7,7 +7,8 @@ use network::{Network, Silent, Vantage, ViewId};
 
 use super::{
     endpoints::{Listening, ListeningHandle},
-    running::{ClusterStatus, Status, VantageStatus, ViewStatus},
+    kernel::RealisedHandle,
+    running::{ClusterStatus, Stand, Status, VantageStatus, ViewStatus},
 };
 
 /// What reporting needs.
@@ -15,11 +16,23 @@ use super::{
 pub(super) struct Reporter {
     pub(super) network: Arc<ArcSwap<Network>>,
     pub(super) listening: ListeningHandle,
+    pub(super) realised: RealisedHandle,
     pub(super) data: Option<String>,
     pub(super) url: String,
 }
 
 impl Reporter {
+    /// How to stand at the vantage that `text` names, once the plane has followed the newest network.
+    ///
+    /// # Errors
+    /// No vantage, or more than one, has that name.
+    pub(super) async fn stand(&self, text: &str) -> Result<Stand, network::VantageError> {
+        let network = self.network.load_full();
+        let vantage = network.find_vantage(text)?;
+        self.realised.complete_for(network.revision()).await;
+        Ok(self.realised.stand(&network, vantage).await)
+    }
+
     /// The state now.
     pub(super) fn status(&self) -> Status {
         let (network, listening) = (self.network.load(), self.listening.get());
@@ -27,7 +40,7 @@ impl Reporter {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             data: self.data.clone(),
-            plane: "proxy".to_owned(),
+            plane: self.realised.describe(),
             arm: self.url.clone(),
             revision: network.revision(),
             resources: network.estate().len(),

@@ -122,7 +122,7 @@ async fn tour(lab: &Lab, progress: &Progress, started: Instant) -> anyhow::Resul
     progress.step("looking again");
     let old_name = before.clusters.first().and_then(|cluster| cluster.fqdn.clone());
     let after = act(lab, &arm, &stages, old_name).await?;
-    Ok(Tour { plane: lab.status().plane, before, after, elapsed: started.elapsed() })
+    Ok(Tour { plane: lab.status().plane.name, before, after, elapsed: started.elapsed() })
 }
 
 /// Looks at every cluster from every place. `remembered` is the public FQDN of A from before.
