@@ -87,8 +87,7 @@ async fn at(options: &AtOptions, program: OsString, arguments: Vec<OsString>) ->
 
 /// Variables that would lead a program past the vantage.
 #[cfg(target_os = "linux")]
-const PROXY_VARIABLES: [&str; 6] =
-    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 fn through_proxy(command: &mut Command, vantage: &VantageStatus) {
     command.env("NOREN_VANTAGE", &vantage.name);

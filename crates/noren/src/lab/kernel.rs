@@ -234,8 +234,7 @@ impl Watch {
 
     async fn look(&mut self, helper: &netns::Fabric, fabric: &Fabric) -> Result<(), FabricError> {
         let after = |place: &&Place| self.last.as_ref().is_none_or(|last| *place > last);
-        let mut places: Vec<Place> =
-            fabric.namespaces.keys().filter(after).take(OBSERVED_AT_ONCE).cloned().collect();
+        let mut places: Vec<Place> = fabric.namespaces.keys().filter(after).take(OBSERVED_AT_ONCE).cloned().collect();
         self.last = places.last().cloned().filter(|_| places.len() == OBSERVED_AT_ONCE);
         places.extend(self.suspected.drain(..).filter(|place| fabric.namespaces.contains_key(place)));
         let drift = helper.observe(&places).await?;
