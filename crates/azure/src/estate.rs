@@ -138,8 +138,7 @@ impl Estate {
 
     /// The direct children of `parent` of one kind.
     pub fn children<'a>(&'a self, parent: &'a ResourceId, kind: Kind) -> impl Iterator<Item = &'a Arc<Resource>> + 'a {
-        self.below(parent)
-            .filter(move |resource| resource.kind() == kind && resource.id().parent().as_ref() == Some(parent))
+        self.below(parent).filter(move |resource| resource.kind() == kind && resource.id().is_child_of(parent))
     }
 
     /// Every resource of one kind, in id order.

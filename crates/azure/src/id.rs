@@ -157,18 +157,23 @@ impl ResourceId {
     /// What this resource lies directly below: its parent resource, the scope of an extension
     /// resource, its resource group, its subscription; `None` for a subscription or the tenant.
     pub fn parent(&self) -> Option<Self> {
-        let segments: Vec<&str> = self.segments().collect();
-        let provider = segments.iter().rposition(|segment| segment.eq_ignore_ascii_case("providers"));
-        let keep = match provider {
-            // providers/<namespace>/<type>/<name>: the whole of it goes.
-            Some(at) if segments.len() - at <= 4 => at,
-            _ => segments.len().saturating_sub(2),
-        };
-        let kept = segments.get(..keep)?;
-        if kept.is_empty() {
-            return None;
-        }
-        Some(Self::from_normal(&kept.iter().fold(String::new(), |path, part| path + "/" + part)))
+        let end = self.parent_len();
+        (end > 0).then(|| Self { text: self.text[..end].into(), key: self.key[..end].into() })
+    }
+
+    /// Whether `other` is this id's parent.
+    pub fn is_child_of(&self, other: &Self) -> bool {
+        self.parent_len() == other.key.len() && self.is_below(other)
+    }
+
+    /// How much of the text is the parent's: nothing if there is none.
+    fn parent_len(&self) -> usize {
+        let mut slashes = self.key.rmatch_indices('/').map(|(at, _)| at);
+        let (_, pair) = (slashes.next(), slashes.next());
+        let (_, namespace) = (slashes.next(), slashes.next());
+        // providers/<namespace>/<type>/<name>: the whole of it goes.
+        let provider = |at: &usize| self.key[*at..].split('/').nth(1) == Some("providers");
+        namespace.filter(provider).or(pair).unwrap_or(0)
     }
 
     /// The ancestor `n` type/name pairs up, for children of known depth.

@@ -11,6 +11,9 @@ use crate::virtual_network::{
     ForwardingRule, Gateway, InboundEndpoint, Interface, LinkedZone, PeeredNetwork, Site, Subnet, VirtualNetwork,
 };
 
+/// The halves of peerings that point at a network, by the network that they are in.
+type FarHalves<'a> = BTreeMap<ResourceId, (&'a ResourceId, &'a model::Peering)>;
+
 /// Compiles the network `id`; `None` when there is no such network.
 pub(super) fn compile(estate: &Estate, id: &ResourceId) -> Option<VirtualNetwork> {
     let declared = estate.virtual_network(id)?;
@@ -30,9 +33,15 @@ pub(super) fn compile(estate: &Estate, id: &ResourceId) -> Option<VirtualNetwork
     for (subnet, declared) in estate.subnets(id) {
         add_subnet(estate, &mut network, subnet, declared);
     }
+    let mut far = FarHalves::new();
+    for half in estate.referrers(id) {
+        if let Model::Peering(declared) = half.model() {
+            far.extend(half.id().parent().map(|remote| (remote, (half.id(), declared))));
+        }
+    }
     for peering in estate.children(id, Kind::Peering) {
         if let Model::Peering(declared) = peering.model() {
-            add_peering(estate, &mut network, peering.id(), declared);
+            add_peering(estate, &mut network, peering.id(), declared, &far);
         }
     }
     for link in estate.referrers(id) {
@@ -129,21 +138,24 @@ fn sites(estate: &Estate, gateway: &ResourceId, findings: &mut Vec<Finding>) -> 
     sites
 }
 
-fn add_peering(estate: &Estate, network: &mut VirtualNetwork, id: &ResourceId, near: &model::Peering) {
+fn add_peering(
+    estate: &Estate,
+    network: &mut VirtualNetwork,
+    id: &ResourceId,
+    near: &model::Peering,
+    far: &FarHalves<'_>,
+) {
     let Some(remote) = estate.virtual_network(&near.remote) else {
         network.findings.push(Finding::dangling(id, &near.remote));
         return;
     };
-    let far = estate.children(&near.remote, Kind::Peering).find_map(|half| match half.model() {
-        Model::Peering(far) if far.remote == network.id => Some((half.id(), far)),
-        _ => None,
-    });
+    let far = far.get(&near.remote);
     // A half routes to what it knew of the remote network when it was last synchronised.
     let known = [&near.remote_address_space, &remote.address_space].into_iter().find(|space| !space.is_empty());
-    let far_allows = |flag: fn(&model::Peering) -> bool| far.is_some_and(|(_, far)| flag(far));
+    let far_allows = |flag: fn(&model::Peering) -> bool| far.is_some_and(|(_, half)| flag(half));
     network.peers.push(PeeredNetwork {
         peering: id.clone(),
-        remote_peering: far.map(|(id, _)| id.clone()),
+        remote_peering: far.map(|(id, _)| (*id).clone()),
         network: near.remote.clone(),
         prefixes: known.cloned().unwrap_or_default(),
         connected: !near.disconnected && far_allows(|far| !far.disconnected),
