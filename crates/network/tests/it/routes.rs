@@ -158,3 +158,15 @@ fn a_stopped_cluster_says_so() {
     let sketch = sketch.put(id.clone(), &document).nic("vm", "right", "10.2.0.9");
     assert_eq!(end(&sketch, "vm", "10.2.0.4"), Disposition::ClusterStopped { cluster: id });
 }
+
+#[test]
+fn an_endpoints_own_route_yields_to_user_defined_ones_where_its_subnet_says_so() {
+    let sketch = hub_and_spokes()
+        .peering("hub", "right")
+        .route_table("t", &[("10.2.0.0/16", "None")])
+        .routed_by("hub/default", "t");
+    assert!(end(&sketch, "vm-hub", "10.2.0.4").is_connected(), "its /32 is the longest prefix");
+    let subnet = sketch.id(Kind::Subnet, "right/default");
+    let governed = sketch.amend(subnet, json!({"privateEndpointNetworkPolicies": "RouteTableEnabled"}));
+    assert!(matches!(end(&governed, "vm-hub", "10.2.0.4"), Disposition::RouteDrops { .. }));
+}
