@@ -3,6 +3,8 @@
 //! *Apart*: a thousand networks with a machine each, none connected. *Hub*: the same, each peered
 //! with one hub that has a firewall, a gateway, a private cluster and a route table.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on should stop")]
+
 use azure::{Change, Estate, Kind, sketch::Sketch};
 use divan::{Bencher, black_box};
 use network::{Host, Network};
@@ -108,7 +110,7 @@ fn a_spoke_is_peered_with_the_hub(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn from_spoke_to_spoke_through_the_firewall(bencher: Bencher<'_, '_>) {
     let network = Network::compile(&hub().estate());
-    let vantage = network.find_vantage("vm0").expect("it was sketched").clone();
+    let vantage = network.find_vantage("vm0").unwrap().clone();
     let host = Host::Address([10, 19, 231, 4].into());
     bencher.bench_local(|| black_box(network.reach(&vantage, &host, 443)));
 }
@@ -116,7 +118,7 @@ fn from_spoke_to_spoke_through_the_firewall(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn from_a_spoke_to_the_cluster_by_name(bencher: Bencher<'_, '_>) {
     let network = Network::compile(&hub().estate());
-    let vantage = network.find_vantage("vm0").expect("it was sketched").clone();
-    let host = Host::Name("c.hcp.japaneast.azmk8s.io".parse().expect("a name"));
+    let vantage = network.find_vantage("vm0").unwrap().clone();
+    let host = Host::Name("c.hcp.japaneast.azmk8s.io".parse().unwrap());
     bencher.bench_local(|| black_box(network.reach(&vantage, &host, 443)));
 }
