@@ -113,6 +113,8 @@ fn test() -> Result<bool> {
     say("== tests");
     let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"])
         .env("NOREN_CLIENTS", &clients)
+        // What the lab itself runs (`az aks command invoke`) is looked up there, behind the system's own.
+        .env("PATH", format!("{}:{}", std::env::var("PATH").unwrap_or_default(), clients.join("bin").display()))
         .stdout(Stdio::piped())
         .spawn()
         .context("cargo test could not be started")?;

@@ -1,4 +1,4 @@
-//! `noren env`: the few variables by which unmodified clients find the lab.
+//! `noren env`: the variables by which unmodified clients find the lab.
 
 use std::{fmt::Write as _, io::Write, process::ExitCode};
 
@@ -59,14 +59,34 @@ fn variables(data: &DataDir, running: &Running, no_proxy: Option<String>) -> Vec
         Some(held) => format!("{held},{NO_PROXY}"),
         None => NO_PROXY.to_owned(),
     };
+    let sign_in = &running.sign_in;
     vec![
+        ("NOREN_DATA", path(data.path().to_owned())),
+        ("NO_PROXY", no_proxy),
+        ("KUBECONFIG", path(data.kubeconfig())),
+        // az, and whatever else trusts as Python's requests, curl, OpenSSL and Go, or Node.js do.
         ("AZURE_CONFIG_DIR", path(data.az())),
         ("REQUESTS_CA_BUNDLE", path(data.bundle())),
-        ("KUBECONFIG", path(data.kubeconfig())),
-        ("NO_PROXY", no_proxy),
+        ("CURL_CA_BUNDLE", path(data.bundle())),
+        ("SSL_CERT_FILE", path(data.bundle())),
+        ("NODE_EXTRA_CA_CERTS", path(data.bundle())),
+        // Azure SDKs: what `DefaultAzureCredential` reads. The endpoint is for the clients' constructors.
+        ("AZURE_AUTHORITY_HOST", running.url.clone()),
+        ("AZURE_TENANT_ID", sign_in.tenant.clone()),
+        ("AZURE_CLIENT_ID", sign_in.client_id.clone()),
+        ("AZURE_CLIENT_SECRET", sign_in.client_secret.clone()),
+        ("AZURE_SUBSCRIPTION_ID", sign_in.subscription.clone()),
+        ("NOREN_ARM", running.url.clone()),
+        // Terraform's azurerm provider.
+        ("ARM_METADATA_HOSTNAME", running.url.trim_start_matches("https://").to_owned()),
+        ("ARM_TENANT_ID", sign_in.tenant.clone()),
+        ("ARM_CLIENT_ID", sign_in.client_id.clone()),
+        ("ARM_CLIENT_SECRET", sign_in.client_secret.clone()),
+        ("ARM_SUBSCRIPTION_ID", sign_in.subscription.clone()),
+        ("ARM_RESOURCE_PROVIDER_REGISTRATIONS", "none".to_owned()),
+        // `az login --identity` and managed identities of the SDKs.
         ("IDENTITY_ENDPOINT", format!("{}/msi/token", running.url)),
-        ("IDENTITY_HEADER", running.sign_in.identity_secret.clone()),
-        ("NOREN_DATA", path(data.path().to_owned())),
+        ("IDENTITY_HEADER", sign_in.identity_secret.clone()),
     ]
 }
 

@@ -66,8 +66,12 @@ fn find_cluster<'a>(status: &'a Status, text: &str) -> anyhow::Result<&'a Cluste
     };
     match found.as_slice() {
         [only] => Ok(only),
+        [] if status.clusters.is_empty() => Err(Failure::new(format!("there is no cluster `{text}`"))
+            .because("the lab has no cluster yet")
+            .remedy("create one with `az aks create --enable-private-cluster`")
+            .into()),
         [] => Err(Failure::new(format!("there is no cluster `{text}`"))
-            .because(format!("the lab has: {}", list(&status.clusters.iter().collect::<Vec<_>>())))
+            .because(format!("the lab has {}", list(&status.clusters.iter().collect::<Vec<_>>())))
             .remedy("choose one of them, or create it with `az aks create`")
             .into()),
         several => Err(Failure::new(format!("`{text}` names more than one cluster"))

@@ -48,7 +48,7 @@ enum Command {
     Tour(TourOptions),
     /// Keep a lab running until Ctrl-C or `noren down`
     Up(up::UpOptions),
-    /// Print the settings by which az, kubectl and the SDKs find the lab
+    /// Print the settings by which az, kubectl, Terraform and the SDKs find the lab
     Env(env::EnvOptions),
     /// Show where everything listens, the clusters and the vantages
     Status(status::StatusOptions),
@@ -100,11 +100,13 @@ impl Cli {
     }
 }
 
+const DATA_HELP: &str = "The lab's directory [default: $NOREN_DATA, else the platform's place for application data]";
+
 /// Which lab is meant.
 #[derive(Debug, Args)]
 struct LabArgs {
-    /// The lab's directory [default: the platform's place for application data]
-    #[arg(long, value_name = "DIR", env = "NOREN_DATA")]
+    // The variable is read in `DataDir::locate`: a value from it must not conflict with other options.
+    #[arg(long, value_name = "DIR", help = DATA_HELP)]
     data: Option<PathBuf>,
 }
 

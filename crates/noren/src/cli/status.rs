@@ -68,9 +68,12 @@ fn render(status: &Status) -> String {
     for (table, _) in tables.iter().filter(|(_, rows)| *rows > 0) {
         text += &format!("\n{table}");
     }
+    if !status.findings.is_empty() {
+        text += "\nNot as it should be, or kept but not acted on:\n";
+    }
     for finding in &status.findings {
         let field = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-        text += &format!("\n{} {}: {}", field("code"), field("resource"), field("message"));
+        text += &format!("  {} {}\n    {}\n", field("code"), field("resource"), field("message"));
     }
     text
 }

@@ -10,14 +10,18 @@ use etcetera::BaseStrategy;
 use fs_err as fs;
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::failure::Failure;
+
 /// A directory that holds one lab.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir(PathBuf);
 
 impl DataDir {
-    /// The directory a user meant: `given`, else the platform's place for application data.
+    /// The directory a user meant: `given`, else what `NOREN_DATA` says, else the platform's place for
+    /// application data.
     pub(crate) fn locate(given: Option<PathBuf>) -> anyhow::Result<Self> {
-        let path = match given {
+        let told = || std::env::var_os("NOREN_DATA").filter(|told| !told.is_empty()).map(PathBuf::from);
+        let path = match given.or_else(told) {
             Some(path) => std::path::absolute(path).context("the data directory has no absolute path")?,
             None => etcetera::choose_base_strategy().context("there is no home directory")?.data_dir().join("noren"),
         };
@@ -26,9 +30,12 @@ impl DataDir {
 
     /// Makes the directory, readable by its owner only.
     pub(crate) fn create(&self) -> anyhow::Result<()> {
-        fs::create_dir_all(&self.0)?;
-        restrict(&self.0, 0o700)?;
-        Ok(())
+        fs::create_dir_all(&self.0).and_then(|()| restrict(&self.0, 0o700)).map_err(|error| {
+            Failure::new(format!("the lab's directory {} cannot be made", self.0.display()))
+                .because(error.to_string())
+                .remedy("name one that you may write with `--data`, or keep nothing with `--ephemeral`")
+                .into()
+        })
     }
 
     /// The directory itself.

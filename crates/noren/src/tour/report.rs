@@ -17,7 +17,11 @@ pub(crate) fn render(tour: &Tour) -> String {
     text += &portal(&tour.before);
     text += &table(&tour.before);
     text += &nodes(&tour.before);
-    let _ = writeln!(text, "\n{}\n", style::heading("az aks update --name aks-public --disable-public-fqdn"));
+    let _ = writeln!(
+        text,
+        "\n{}\n",
+        style::heading("az aks update -g aks-public-fqdn -n aks-public --disable-public-fqdn")
+    );
     text += &changes(tour);
     text += &answer();
     text += &verdict(tour);
@@ -169,11 +173,7 @@ fn verdict(tour: &Tour) -> String {
         [&tour.before, &tour.after].map(|act| act.clusters.iter().map(|cluster| cluster.rows.len()).sum::<usize>());
     let total: usize = rows.iter().sum();
     let differences = tour.differences();
-    let mut text = format!(
-        "\n{total} questions over real sockets ({} plane) in {:.2} s: ",
-        tour.plane,
-        tour.elapsed.as_secs_f64()
-    );
+    let mut text = format!("\n{total} questions over real sockets ({} plane) in {} ms: ", tour.plane, tour.elapsed_ms);
     if differences.is_empty() {
         text += "all as the article reports.\n";
     } else {

@@ -1,16 +1,11 @@
 //! A lab of the test's own, and the real clients pointed at it.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stderr,
-    reason = "a story fails by a panic, and says what it skips"
-)]
-
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
 };
 
 use serde_json::Value;
@@ -18,24 +13,52 @@ use serde_json::Value;
 /// The program under test.
 const NOREN: &str = env!("CARGO_BIN_EXE_noren");
 
+/// A real client: where it is and what it is called.
+#[derive(Debug, Clone)]
+pub(crate) struct Client(PathBuf);
+
+/// The client `name`: where `cargo xtask clients` put it, else on the `PATH`. A missing one is said aloud;
+/// under CI it is a failure.
+pub(crate) fn client(name: &str) -> Option<Client> {
+    let installed = std::env::var_os("NOREN_CLIENTS").map(|clients| PathBuf::from(clients).join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = installed.into_iter().chain(std::env::split_paths(&path)).map(|place| place.join(name));
+    let found = found.into_iter().find(|program| program.is_file());
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "no {name}: `cargo xtask clients` installs it");
+        eprintln!("SKIPPED: no {name}; `cargo xtask test` installs it");
+    }
+    found.map(Client)
+}
+
 /// A running lab in a directory of its own; both are gone when it is dropped.
 pub(crate) struct Lab {
     directory: tempfile::TempDir,
     process: Option<Child>,
+    environment: OnceLock<BTreeMap<String, String>>,
 }
 
 impl Lab {
     /// Starts a lab and waits until it says that it is ready.
     pub(crate) fn up() -> Self {
-        let mut lab = Self { directory: tempfile::tempdir().unwrap(), process: None };
-        lab.start();
+        let mut lab = Self { directory: tempfile::tempdir().unwrap(), process: None, environment: OnceLock::new() };
+        lab.start(&[]);
         lab
     }
 
+    /// A lab with the resource group `rg` in `japaneast`, and `az` to work with it; `None` where there is no
+    /// `az`.
+    pub(crate) fn with_group() -> Option<Self> {
+        client("az")?;
+        let lab = Self::up();
+        lab.az("group create -n rg -l japaneast");
+        Some(lab)
+    }
+
     /// Starts the lab on its data.
-    pub(crate) fn start(&mut self) {
-        let mut process =
-            self.noren(&["up"]).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("noren starts");
+    pub(crate) fn start(&mut self, arguments: &[&str]) {
+        let mut process = self.noren(&["up"]);
+        let mut process = process.args(arguments).stdout(Stdio::piped()).spawn().expect("noren starts");
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let ready = lines.any(|line| line.is_ok_and(|line| line.contains("ready")));
         assert!(ready, "the lab ended before it was ready");
@@ -54,51 +77,109 @@ impl Lab {
 
     /// `noren <arguments> --data <the lab's>`, in an environment without a home of its own.
     pub(crate) fn noren(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(NOREN);
-        let (first, rest) = arguments.split_first().expect("a subcommand");
-        command.arg(first).arg("--data").arg(self.directory.path().join("lab")).args(rest);
+        let mut command = noren(&arguments[..1]);
+        command.arg("--data").arg(self.path("lab")).args(&arguments[1..]);
         command.env("HOME", self.directory.path());
         command
     }
 
     /// What `noren <arguments>` prints.
     pub(crate) fn noren_says(&self, arguments: &[&str]) -> String {
-        succeed(&mut self.noren(arguments))
+        said(&mut self.noren(arguments))
     }
 
-    /// A client with the environment that `noren env` sets.
-    fn client(&self, program: PathBuf) -> Command {
-        let environment: Value = serde_json::from_str(&self.noren_says(&["env", "--json"])).expect("JSON");
+    /// The lab's state, as `noren status --output json` prints it.
+    pub(crate) fn status(&self) -> Value {
+        serde_json::from_str(&self.noren_says(&["status", "--output", "json"])).expect("JSON")
+    }
+
+    /// A program in the environment that `noren env` sets.
+    pub(crate) fn program(&self, Client(program): Client) -> Command {
+        let environment = self
+            .environment
+            .get_or_init(|| serde_json::from_str(&self.noren_says(&["env", "--json"])).expect("an object of texts"));
         let mut command = Command::new(program);
-        command.env("HOME", self.directory.path());
-        for (name, value) in environment.as_object().expect("an object of variables") {
-            command.env(name, value.as_str().expect("a text"));
-        }
+        command.envs(environment).env("HOME", self.directory.path()).stdin(Stdio::null());
         command
     }
 
-    /// `az <line>`, split at spaces.
-    pub(crate) fn az(&self, line: &str) -> Output {
-        let program = az().expect("the caller checked");
-        self.client(program).args(line.split(' ')).output().expect("az starts")
+    /// `az <line>`, its words as a shell would split them.
+    pub(crate) fn az_command(&self, line: &str) -> Command {
+        let mut command = self.program(client("az").expect("the story asked for it"));
+        command.args(words(line));
+        command
     }
 
     /// The JSON that `az <line>` prints.
-    pub(crate) fn az_json(&self, line: &str) -> Value {
-        let output = self.az(line);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "az {line}: {errors}");
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    pub(crate) fn az(&self, line: &str) -> Value {
+        let text = said(&mut self.az_command(line));
+        if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
+    }
+
+    /// The table that `az <line>` prints: headings, then rows; cells are parted by two spaces or more.
+    pub(crate) fn az_table(&self, line: &str) -> String {
+        said(&mut self.az_command(&format!("{line} -o table")))
     }
 
     /// What `az <line>` is refused with.
     pub(crate) fn az_refused(&self, line: &str) -> String {
-        let output = self.az(line);
-        assert!(!output.status.success(), "az {line} should be refused");
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        refused(&mut self.az_command(line)).1
     }
 
-    /// A fresh file of the lab's directory.
+    /// `<line>` at a vantage, by `noren exec`; its first word must be a client that is there.
+    pub(crate) fn at(&self, vantage: &str, line: &str) -> Command {
+        let line = words(line);
+        let Client(program) = client(&line[0]).expect("the story asked for it");
+        let mut command = self.program(Client(NOREN.into()));
+        command.args(["exec", "--from", vantage, "--"]).arg(program).args(&line[1..]);
+        command
+    }
+
+    /// `kubectl <line>` at a vantage.
+    pub(crate) fn kubectl(&self, vantage: &str, line: &str) -> String {
+        said(&mut self.at(vantage, &format!("kubectl {line}")))
+    }
+
+    /// Where the name view `view` (`public`, or a virtual network's name) listens.
+    pub(crate) fn view(&self, view: &str) -> String {
+        self.find("views", view, "address")
+    }
+
+    /// Where the SOCKS5 and CONNECT proxy of a vantage listens.
+    pub(crate) fn proxy(&self, vantage: &str) -> String {
+        self.find("vantages", vantage, "proxy")
+    }
+
+    fn find(&self, list: &str, name: &str, field: &str) -> String {
+        let status = self.status();
+        let found = status[list].as_array().unwrap().iter().find(|one| one["name"] == name);
+        let found = found.unwrap_or_else(|| panic!("no {name} in {}", status[list]));
+        found[field].as_str().unwrap().to_owned()
+    }
+
+    /// The one vantage that is a subnet of a cluster's own network, and that network's name.
+    pub(crate) fn inside(&self) -> (String, String) {
+        let status = self.status();
+        let mut names = status["vantages"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+        let vantage = names.find(|name| name.starts_with("aks-vnet-")).expect("a cluster in a network of its own");
+        (vantage.to_owned(), vantage.split('/').next().unwrap().to_owned())
+    }
+
+    /// What `dig` answers to `question` (a name, its type, options), asked at a name view.
+    pub(crate) fn dig(&self, view: &str, question: &str) -> String {
+        let address = self.view(view);
+        let (host, port) = address.split_once(':').unwrap();
+        let mut command = self.program(client("dig").expect("the story asked for it"));
+        said(command.arg(format!("@{host}")).args(["-p", port, "+tries=1"]).args(words(question))).trim().to_owned()
+    }
+
+    /// `noren dig` at a vantage: whether there is such a name, and what it says.
+    pub(crate) fn asks(&self, vantage: &str, name: &str) -> (bool, String) {
+        let output = self.noren(&["dig", "--from", vantage, name, "--short"]).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+
+    /// A file of the lab's directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -110,20 +191,49 @@ impl Drop for Lab {
     }
 }
 
-/// Runs a command that must succeed; gives what it prints.
-pub(crate) fn succeed(command: &mut Command) -> String {
-    let output = command.output().expect("the program starts");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {errors}");
-    String::from_utf8(output.stdout).expect("text")
+/// `noren <arguments>`, with no lab in mind.
+pub(crate) fn noren(arguments: &[&str]) -> Command {
+    let mut command = Command::new(NOREN);
+    command.args(arguments).env_remove("NOREN_DATA").stdin(Stdio::null());
+    command
 }
 
-/// `az`: where `cargo xtask clients` put it. `None`, said aloud, where it is not.
-pub(crate) fn az() -> Option<PathBuf> {
-    let az = std::env::var_os("NOREN_CLIENTS").map(|clients| PathBuf::from(clients).join("bin/az"));
-    let az = az.filter(|az| az.exists());
-    if az.is_none() {
-        eprintln!("skipped: no az; `cargo xtask test` installs it");
+fn words(line: &str) -> Vec<String> {
+    shlex::split(line).expect("quotes that match")
+}
+
+fn run(command: &mut Command) -> (Output, String, String) {
+    let output = command.output().expect("the program starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    (output, stdout, stderr)
+}
+
+/// Runs a command that must succeed; gives what it prints.
+#[track_caller]
+pub(crate) fn said(command: &mut Command) -> String {
+    let (output, stdout, stderr) = run(command);
+    assert!(output.status.success(), "{:?}: {stdout}{stderr}", command.get_args());
+    stdout
+}
+
+/// Runs a command that must fail; gives its exit status and all it says.
+#[track_caller]
+pub(crate) fn refused(command: &mut Command) -> (i32, String) {
+    let (output, stdout, stderr) = run(command);
+    assert!(!output.status.success(), "{:?} should fail: {stdout}", command.get_args());
+    (output.status.code().unwrap_or(-1), stdout + &stderr)
+}
+
+/// Asserts that `text` contains every one of `parts`.
+#[track_caller]
+pub(crate) fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
     }
-    az
+}
+
+/// The rows of a table without its padding: cells joined by one space.
+pub(crate) fn squeeze(table: &str) -> String {
+    table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
 }
