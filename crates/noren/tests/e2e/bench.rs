@@ -57,7 +57,8 @@ impl Lab {
 
     /// Starts the lab on its data.
     pub(crate) fn start(&mut self, arguments: &[&str]) {
-        let mut process = self.noren(&["up"]);
+        // The plane that every machine has, so that refusals have the same words everywhere.
+        let mut process = self.noren(&["up", "--plane", "proxy"]);
         let mut process = process.args(arguments).stdout(Stdio::piped()).spawn().expect("noren starts");
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let ready = lines.any(|line| line.is_ok_and(|line| line.contains("ready")));
