@@ -255,8 +255,7 @@ impl Network {
 
     /// The tunnel from a site that leads to `address`.
     fn site_route(&self, site: &ResourceId, address: Ipv4Addr) -> Option<(&VirtualNetwork, &Gateway, EffectiveRoute)> {
-        let gateways = self.estate.referrers(site).filter_map(|referrer| self.estate.connection(referrer.id()));
-        let networks = gateways.filter_map(|connection| self.gateway_network(&connection.gateway));
+        let networks = self.sites.get(site)?.gateways.iter().filter_map(|gateway| self.gateway_network(gateway));
         let routes = networks.filter_map(|network| {
             let gateway = network.gateway.as_ref()?;
             // A site knows the networks behind its tunnel; custom routes are for point-to-site clients.
@@ -302,14 +301,11 @@ fn advertised_route(
     custom: &[Ipv4Net],
     address: Ipv4Addr,
 ) -> Option<EffectiveRoute> {
-    let own = network.address_space.iter().map(|prefix| (prefix, &network.id));
-    let peers = network.open_peers().filter(|peer| peer.transit);
-    let peered = peers.flat_map(|peer| peer.prefixes.iter().map(|prefix| (prefix, &peer.peering)));
-    let custom = custom.iter().map(|prefix| (prefix, &gateway.id));
-    let covering = own.chain(peered).chain(custom).filter(|(prefix, _)| prefix.contains(&address));
+    let custom = custom.iter().map(|prefix| (*prefix, &gateway.id));
+    let covering = network.advertised().chain(custom).filter(|(prefix, _)| prefix.contains(&address));
     let (prefix, because) = covering.max_by_key(|(prefix, _)| prefix.prefix_len())?;
     Some(EffectiveRoute {
-        prefix: *prefix,
+        prefix,
         source: RouteSource::Gateway,
         next_hop: NextHop::Gateway { gateway: gateway.id.clone() },
         because: Some(because.clone()),

@@ -5,10 +5,6 @@ use std::net::Ipv4Addr;
 use azure::model::PortRange;
 use serde::Serialize;
 
-/// The ports that a client's system picks a source port from (Linux's default range). A rule about
-/// source ports matches a flow only when it covers all of them.
-pub const EPHEMERAL_PORTS: PortRange = PortRange { first: 32768, last: 60999 };
-
 /// A transport protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +21,7 @@ pub struct Flow {
     pub protocol: Protocol,
     /// Where it comes from.
     pub source: Ipv4Addr,
-    /// The port it comes from: any of these.
+    /// The port it comes from: any of these, so that a rule matches only if it covers them all.
     pub source_ports: PortRange,
     /// Where it goes.
     pub destination: Ipv4Addr,
@@ -36,7 +32,13 @@ pub struct Flow {
 impl Flow {
     /// A client's flow to a port of a server.
     pub fn to_server(protocol: Protocol, source: Ipv4Addr, destination: Ipv4Addr, port: u16) -> Self {
-        Self { protocol, source, source_ports: EPHEMERAL_PORTS, destination, destination_ports: PortRange::one(port) }
+        Self {
+            protocol,
+            source,
+            source_ports: PortRange::EPHEMERAL,
+            destination,
+            destination_ports: PortRange::one(port),
+        }
     }
 
     /// The same conversation the other way round.

@@ -31,8 +31,8 @@ pub use azure::{
 };
 pub use conversation::Destination;
 pub use disposition::{ApplianceFault, Disposition, PeeringFault};
-pub use flow::{EPHEMERAL_PORTS, Flow, Protocol};
-pub use network::{Client, Cluster, Network, PublicHolder};
+pub use flow::{Flow, Protocol};
+pub use network::{Client, Cluster, Network, PublicHolder, SiteNetwork};
 pub use reach::Host;
 pub use route::{AZURE_DNS, EffectiveRoute, NextHop, RouteSource};
 pub use security::{SecurityGroup, Tags};

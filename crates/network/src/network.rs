@@ -60,6 +60,19 @@ pub struct Client {
     pub public_address: Option<Ipv4Addr>,
 }
 
+/// A site outside Azure (a local network gateway), whether or not it is tunnelled to anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteNetwork {
+    /// The local network gateway.
+    pub id: ResourceId,
+    /// What lies in the site.
+    pub address_space: Vec<Ipv4Net>,
+    /// Its own VPN device.
+    pub public_address: Option<Ipv4Addr>,
+    /// The gateways it is tunnelled to, in the order of the connections' ids.
+    pub gateways: Vec<ResourceId>,
+}
+
 /// Who has a public address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PublicHolder {
@@ -85,6 +98,7 @@ pub struct Network {
     pub(crate) zones: OrdMap<ResourceId, Arc<Zone>>,
     pub(crate) clusters: OrdMap<ResourceId, Arc<Cluster>>,
     pub(crate) clients: OrdMap<ResourceId, Arc<Client>>,
+    pub(crate) sites: OrdMap<ResourceId, Arc<SiteNetwork>>,
     /// Gateways by id, with the network each stands in.
     pub(crate) gateways: OrdMap<ResourceId, ResourceId>,
     pub(crate) public_names: OrdMap<DnsName, Ipv4Addr>,
@@ -162,6 +176,16 @@ impl Network {
     /// A machine outside Azure.
     pub fn client(&self, id: &ResourceId) -> Option<&Arc<Client>> {
         self.clients.get(id)
+    }
+
+    /// Every machine outside Azure, in id order.
+    pub fn clients(&self) -> &OrdMap<ResourceId, Arc<Client>> {
+        &self.clients
+    }
+
+    /// Every site outside Azure, in id order.
+    pub fn sites(&self) -> &OrdMap<ResourceId, Arc<SiteNetwork>> {
+        &self.sites
     }
 
     /// The address public DNS has for a name.

@@ -53,6 +53,14 @@ impl VirtualNetwork {
         self.peers.iter().filter(|peer| peer.connected && peer.access)
     }
 
+    /// What lies behind the gateway as seen from its tunnels: the own address space and that of the
+    /// peers that use the gateway; each with the network or the peering.
+    pub fn advertised(&self) -> impl Iterator<Item = (Ipv4Net, &ResourceId)> {
+        let own = self.address_space.iter().map(|prefix| (*prefix, &self.id));
+        let peers = self.open_peers().filter(|peer| peer.transit);
+        own.chain(peers.flat_map(|peer| peer.prefixes.iter().map(|prefix| (*prefix, &peer.peering))))
+    }
+
     /// The open peering to `network`.
     pub fn peer(&self, network: &ResourceId) -> Option<&PeeredNetwork> {
         self.open_peers().find(|peer| peer.network == *network)

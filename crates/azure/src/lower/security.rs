@@ -60,19 +60,25 @@ pub(super) fn rule(
         let texts = one_or_more(properties, &format!("{side}AddressPrefix"), &format!("{side}AddressPrefixes"));
         texts.into_iter().filter_map(|text| address(id, name, text, findings)).collect()
     };
-    let ports = |side: &str| {
+    let (sources, destinations) = (addresses("source"), addresses("destination"));
+    let ports = |side: &str| -> Vec<PortRange> {
         let texts = one_or_more(properties, &format!("{side}PortRange"), &format!("{side}PortRanges"));
         texts.into_iter().filter_map(port_range).collect()
     };
+    let source_ports = ports("source");
+    if !source_ports.iter().any(|range| range.covers(PortRange::EPHEMERAL)) {
+        findings
+            .push(Finding::unmodelled(id, &format!("rule {name}, which matches some source ports and others not,")));
+    }
     Some(SecurityRule {
         name: name.to_owned(),
         priority: properties.get("priority").number().unwrap_or(PRIORITY_LAST),
         direction,
         access,
         protocol,
-        sources: addresses("source"),
-        source_ports: ports("source"),
-        destinations: addresses("destination"),
+        sources,
+        source_ports,
+        destinations,
         destination_ports: ports("destination"),
     })
 }
@@ -156,6 +162,9 @@ mod tests {
         let tagged = resource(&base);
         assert_eq!(tagged.findings()[0].code, "NotModelled");
         assert!(lowered(&base).destinations.is_empty());
+        let mut narrow = base.clone();
+        (narrow["destinationAddressPrefix"], narrow["sourcePortRange"]) = (json!("*"), json!("40000"));
+        assert_eq!(resource(&narrow).findings()[0].code, "NotModelled");
         let mut grouped = base;
         grouped["destinationApplicationSecurityGroups"] = json!([{"id": "/x"}]);
         assert!(lowered(&grouped).destinations.is_empty());

@@ -97,6 +97,9 @@ impl PortRange {
     /// Every port: `*`.
     pub const ALL: Self = Self { first: 0, last: u16::MAX };
 
+    /// The ports that a client's system picks a source port from (Linux's default range).
+    pub const EPHEMERAL: Self = Self { first: 32768, last: 60999 };
+
     /// One port.
     pub const fn one(port: u16) -> Self {
         Self { first: port, last: port }

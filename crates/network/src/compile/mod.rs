@@ -14,7 +14,7 @@ use azure::{
 };
 
 use crate::{
-    network::{Client, Cluster, Network, PublicHolder},
+    network::{Client, Cluster, Network, PublicHolder, SiteNetwork},
     route,
     security::SecurityGroup,
     vantage::Vantage,
@@ -37,6 +37,7 @@ enum Unit {
     ZoneRegistered(ResourceId),
     Cluster(ResourceId),
     Client(ResourceId),
+    Site(ResourceId),
     Vantage(Vantage),
 }
 
@@ -55,6 +56,7 @@ impl Network {
                 Kind::NetworkSecurityGroup => units.insert(Unit::SecurityGroup(resource.id().clone())),
                 Kind::PrivateDnsZone => units.insert(Unit::Zone(resource.id().clone())),
                 Kind::ManagedCluster => units.insert(Unit::Cluster(resource.id().clone())),
+                Kind::LocalNetworkGateway => units.insert(Unit::Site(resource.id().clone())),
                 Kind::LabClient => units.insert(Unit::Client(resource.id().clone())),
                 _ => false,
             };
@@ -108,6 +110,10 @@ impl Network {
                 Unit::Client(id) => match client(&self.estate, &id) {
                     Some(client) => drop(self.clients.insert(id, Arc::new(client))),
                     None => drop(self.clients.remove(&id)),
+                },
+                Unit::Site(id) => match site(&self.estate, &id) {
+                    Some(site) => drop(self.sites.insert(id, Arc::new(site))),
+                    None => drop(self.sites.remove(&id)),
                 },
                 Unit::Vantage(vantage) => {
                     let exists = vantage
@@ -247,8 +253,12 @@ fn touched(estate: &Estate, resource: &Resource, units: &mut BTreeSet<Unit>) {
             units.insert(Unit::Cluster(id.clone()));
         }
         Model::VirtualNetworkGateway(_) => touch_gateway(estate, id, units),
-        Model::Connection(connection) => touch_gateway(estate, &connection.gateway, units),
+        Model::Connection(connection) => {
+            units.insert(Unit::Site(connection.local.clone()));
+            touch_gateway(estate, &connection.gateway, units);
+        }
         Model::LocalNetworkGateway(_) => {
+            units.insert(Unit::Site(id.clone()));
             for connection in estate.referrers(id).filter_map(|referrer| estate.connection(referrer.id())) {
                 touch_gateway(estate, &connection.gateway, units);
             }
@@ -429,5 +439,16 @@ fn client(estate: &Estate, id: &ResourceId) -> Option<Client> {
         dns_servers: declared.dns_servers.clone(),
         hosts: declared.hosts.clone(),
         public_address: declared.public_address,
+    })
+}
+
+fn site(estate: &Estate, id: &ResourceId) -> Option<SiteNetwork> {
+    let declared = estate.local_network_gateway(id)?;
+    let connections = estate.referrers(id).filter_map(|referrer| estate.connection(referrer.id()));
+    Some(SiteNetwork {
+        id: estate.get(id)?.id().clone(),
+        address_space: declared.address_space.clone(),
+        public_address: declared.public_address,
+        gateways: connections.map(|connection| connection.gateway.clone()).collect(),
     })
 }

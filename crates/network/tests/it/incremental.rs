@@ -28,6 +28,7 @@ pub(crate) fn describe(network: &Network) -> String {
         text += &format!("{cluster:?}\n");
     }
     text += &format!("{:?}\n", network.findings());
+    text += &format!("{:?}\n{:?}\n", network.sites(), network.clients());
     for (_, group) in network.security_groups() {
         text += &format!("{group:?}\n");
     }

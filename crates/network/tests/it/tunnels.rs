@@ -58,6 +58,24 @@ fn peers_are_behind_the_gateway_only_with_transit() {
 }
 
 #[test]
+fn custom_routes_are_for_point_to_site_clients_and_lead_where_the_network_leads() {
+    let sketch =
+        hub().nic_in("fw", "hub", "default", "10.0.0.9", json!({"enableIPForwarding": true})).peering("hub", "spoke");
+    let gateway = sketch.id(Kind::VirtualNetworkGateway, "gw");
+    let custom = sketch.amend(gateway, json!({"customRoutes": {"addressPrefixes": ["10.1.0.0/16"]}}));
+    assert!(!arrives(&custom, "laptop", "10.1.0.4"), "the tunnel takes it, but no transit lets it into the peer");
+    let half = custom.id(Kind::Peering, "spoke/to-hub");
+    let routed = custom
+        .amend(half, json!({"allowForwardedTraffic": true}))
+        .route_table("in", &[("10.1.0.0/16", "10.0.0.9")])
+        .routed_by("hub/GatewaySubnet", "in")
+        .route_table("back", &[("172.16.201.0/24", "10.0.0.9")])
+        .routed_by("spoke/default", "back");
+    assert!(arrives(&routed, "laptop", "10.1.0.4"), "{:?}", end(&routed, "laptop", "10.1.0.4"));
+    assert!(matches!(end(&routed, "desk", "10.1.0.4"), Disposition::NoRoute { .. }), "a site is told nothing of it");
+}
+
+#[test]
 fn a_subnet_that_does_not_learn_the_gateways_routes_loses_its_replies() {
     let sketch = hub().route_table("t", &[]).routed_by("hub/default", "t");
     let table = sketch.id(Kind::RouteTable, "t");
