@@ -13,7 +13,7 @@ use crate::{
     patch::PatchType,
     protobuf,
     request::{Objects, Options, Target},
-    scale,
+    reviews, scale,
     status::Status,
     table::{self, IncludeObject},
     watch::{Form, WatchStream},
@@ -44,6 +44,10 @@ impl Api {
     /// # Errors
     /// The refusal to send.
     pub(crate) async fn answer(&self, request: &Parts, body: &Bytes) -> Result<Answer, Status> {
+        if request.method == Method::POST && request.uri.path() == reviews::ACCESS {
+            let review = reviews::access(decode(request, body)?)?;
+            return Ok(Answer::Json(StatusCode::CREATED, review, Vec::new()));
+        }
         match Target::parse(request.uri.path())? {
             Target::Other(segments) => self.other(request, &segments),
             Target::Objects(objects) => self.on_objects(request, &objects, body).await,

@@ -18,6 +18,7 @@ mod patch;
 mod protobuf;
 mod registry;
 mod request;
+mod reviews;
 mod scale;
 mod selector;
 mod server;

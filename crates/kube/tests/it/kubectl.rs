@@ -154,6 +154,41 @@ fn objects_are_created_labelled_patched_edited_and_deleted() {
     assert!(nowhere.text.contains("namespaces \"team\" not found"), "{}", nowhere.text);
 }
 
+/// As the real server, which looks for the object and not for its namespace; kubectl asks after the namespace by itself.
+#[test]
+fn a_namespace_that_is_not_there_is_empty_until_something_is_made_in_it() {
+    let cluster = Cluster::start();
+    assert_eq!(ok(cluster.kubectl(&["get", "pods", "-n", "nowhere"])), "No resources found in nowhere namespace.\n");
+    let raw = cluster.kubectl(&["get", "--raw", "/api/v1/namespaces/nowhere/pods/p"]);
+    assert!(raw.text.contains("pods \"p\" not found"), "{}", raw.text);
+    let deleted = cluster.kubectl(&["delete", "pod", "p", "-n", "nowhere"]);
+    assert!(!deleted.ok && deleted.text.contains("not found"), "{}", deleted.text);
+    let created = cluster.kubectl_with(&["apply", "-n", "nowhere", "-f", "-"], WEB);
+    assert!(created.text.contains("namespaces \"nowhere\" not found"), "{}", created.text);
+}
+
+#[test]
+fn a_dry_run_and_a_diff_change_nothing() {
+    let cluster = Cluster::start();
+    let dry = ok(cluster.kubectl_with(&["apply", "--dry-run=server", "-f", "-"], WEB));
+    assert!(dry.contains("deployment.apps/web created (server dry run)"), "{dry}");
+    assert_eq!(ok(cluster.kubectl(&["get", "deploy"])), "No resources found in default namespace.\n");
+    ok(cluster.kubectl_with(&["apply", "-f", "-"], WEB));
+    assert_eq!(ok(cluster.kubectl_with(&["diff", "-f", "-"], WEB)), "");
+    let changed = cluster.kubectl_with(&["diff", "-f", "-"], &WEB.replace("blue", "red"));
+    assert!(changed.text.contains("-  colour: blue\n+  colour: red"), "{}", changed.text);
+    assert_eq!(ok(cluster.kubectl(&["get", "cm", "settings", "-o", "jsonpath={.data.colour}"])), "blue");
+}
+
+#[test]
+fn who_is_in_may_do_everything_and_what_is_not_there_is_said_to_be_missing() {
+    let cluster = Cluster::start();
+    assert_eq!(ok(cluster.kubectl(&["auth", "can-i", "create", "pods"])), "yes\n");
+    assert_eq!(cluster.kubectl(&["top", "nodes"]).text, "error: Metrics API not available\n");
+    let server_side = cluster.kubectl_with(&["apply", "--server-side", "-f", "-"], WEB);
+    assert!(server_side.text.contains("Server-side apply not available on the server"), "{}", server_side.text);
+}
+
 #[test]
 fn a_watch_shows_changes_as_they_happen() {
     let cluster = Cluster::start();
