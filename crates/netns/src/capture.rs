@@ -7,7 +7,6 @@ use std::{
 
 use network::plan::LinkName;
 use nix::libc;
-use pcap_file::pcap::{PcapPacket, PcapWriter};
 use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
 
 use crate::enter::Entrance;
@@ -15,7 +14,7 @@ use crate::enter::Entrance;
 /// `ETH_P_ALL`.
 const EVERY_PROTOCOL: u16 = 0x0003;
 /// The longest frame: large sends are not cut into packets between veth ends.
-const FRAME_MAX: usize = 1 << 18;
+const FRAME_MAX: u32 = 1 << 18;
 
 /// Writes the packets of a place's links, or of one of them, as a pcap file until writing fails or
 /// `more` says so. Afterwards the calling thread is at the place.
@@ -25,7 +24,7 @@ const FRAME_MAX: usize = 1 << 18;
 pub fn capture(
     entrance: &Entrance,
     link: Option<&LinkName>,
-    output: impl Write,
+    mut output: impl Write,
     mut more: impl FnMut() -> bool,
 ) -> io::Result<()> {
     entrance.go()?;
@@ -34,8 +33,10 @@ pub fn capture(
     if let Some(link) = link {
         bind(&socket, link)?;
     }
-    let mut file = PcapWriter::new(output).map_err(io::Error::other)?;
-    let mut frame = vec![0; FRAME_MAX];
+    // The header of a pcap file, in this machine's order: version 2.4, no time zone, Ethernet.
+    let header = [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, FRAME_MAX, 1];
+    output.write_all(&header.map(u32::to_ne_bytes).concat())?;
+    let mut frame = vec![0; FRAME_MAX as usize];
     while more() {
         let length = match socket.read(&mut frame) {
             Ok(length) => length,
@@ -43,8 +44,11 @@ pub fn capture(
             Err(error) => return Err(error),
         };
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let whole = u32::try_from(length).map_err(io::Error::other)?;
-        file.write_packet(&PcapPacket::new(at, whole, &frame[..length])).map_err(io::Error::other)?;
+        let length_u32 = u32::try_from(length).map_err(io::Error::other)?;
+        let seconds = u32::try_from(at.as_secs()).map_err(io::Error::other)?;
+        let header = [seconds, at.subsec_micros(), length_u32, length_u32];
+        output.write_all(&header.map(u32::to_ne_bytes).concat())?;
+        output.write_all(&frame[..length])?;
     }
     Ok(())
 }

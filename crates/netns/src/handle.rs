@@ -182,12 +182,12 @@ impl Fabric {
     /// There is no such place; the fabric has ended.
     pub async fn enter(&self, place: &Place) -> Result<Entrance, FabricError> {
         match self.ask(Request::Enter(place.clone())).await?.0 {
-            Reply::Entrance { user, net } => {
+            Reply::Entrance { user, net, pid } => {
                 let file = |name: &str| {
                     NamespaceFile::of(format!("/proc/{}/{name}", self.pid)).map_err(|_| FabricError::Ended)
                 };
                 let user = if user { Some(file("ns/user")?) } else { None };
-                Ok(Entrance { user, net: file(&format!("fd/{net}"))?, pid: file("ns/pid_for_children")? })
+                Ok(Entrance { user, net: file(&format!("fd/{net}"))?, pid: file(&format!("fd/{pid}"))? })
             }
             other => Err(unexpected(other)),
         }
@@ -231,9 +231,8 @@ impl Fabric {
     async fn ask(&self, request: Request) -> Result<Answer, FabricError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
-        if let Some(waiting) = &mut *self.replies.lock() {
-            waiting.insert(id, sender);
-        }
+        // A sender that stayed here would keep the wait for its reply from ending.
+        self.replies.lock().as_mut().ok_or(FabricError::Ended)?.insert(id, sender);
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let requests = requests.ok_or(FabricError::Ended)?;
         requests.send((id, request)).await.map_err(|_| FabricError::Ended)?;

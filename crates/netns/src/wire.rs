@@ -54,8 +54,8 @@ pub(crate) enum Reply {
     Applied { failed: Vec<Failed>, opened: Vec<(usize, usize)> },
     /// What differs.
     Drifted(Vec<Drift>),
-    /// The namespaces of a place, as files of the helper's process; `user` if it has one of its own.
-    Entrance { user: bool, net: i32 },
+    /// The namespaces of a place, as open files of the helper's process; `user` if it has one of its own.
+    Entrance { user: bool, net: i32, pid: i32 },
     /// Done.
     Done,
     /// Not done, and why.

@@ -112,7 +112,11 @@ fn serve() -> io::Result<()> {
                 Reply::Applied { failed, opened: Vec::new() }
             }
             Request::Enter(place) => match world.spaces.get(&place) {
-                Some(space) => Reply::Entrance { user: capabilities.user_namespace, net: space.namespace.as_raw_fd() },
+                Some(space) => Reply::Entrance {
+                    user: capabilities.user_namespace,
+                    net: space.namespace.as_raw_fd(),
+                    pid: pids.as_raw_fd(),
+                },
                 None => Reply::Refused(format!("there is no place `{place}`")),
             },
             Request::Start(program) => {

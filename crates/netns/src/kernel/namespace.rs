@@ -9,13 +9,11 @@ use std::{
 use nix::sched::{CloneFlags, setns, unshare};
 
 /// Settings of every namespace of the fabric. A new one inherits the host's, so each is said.
-const SETTINGS: [(&str, &str); 13] = [
+const SETTINGS: [(&str, &str); 12] = [
     ("ipv4/ip_forward", "0"),
     // The filters say who may send from where.
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
-    // A network that asks for its own public address is answered by way of the backbone.
-    ("ipv4/conf/all/accept_local", "1"),
     // Routers answer in silence only.
     ("ipv4/conf/all/send_redirects", "0"),
     ("ipv4/conf/default/send_redirects", "0"),

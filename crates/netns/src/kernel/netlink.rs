@@ -255,11 +255,15 @@ impl KernelRoute {
         Change { flags: NLM_F_CREATE | NLM_F_REPLACE, message, done: &[] }
     }
 
+    /// Whoever made it.
     pub(crate) fn remove(&self) -> Change {
+        let mut message = self.message();
+        message.header.protocol = RouteProtocol::Unspec;
+        message.header.scope = RouteScope::NoWhere;
         // A link that went took its routes along.
         Change {
             flags: 0,
-            message: Message::DelRoute(self.message()),
+            message: Message::DelRoute(message),
             done: &[nix::libc::ESRCH, nix::libc::ENODEV, nix::libc::ENETDOWN],
         }
     }

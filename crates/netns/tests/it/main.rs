@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, clippy::print_stderr, reason = "a story that cannot be told fails, or says so")]
 
+mod entering;
 mod isolation;
 mod repair;
 mod router;

@@ -251,6 +251,9 @@ async fn a_machine_with_a_public_address_is_known_by_it_in_both_directions() {
     assert_eq!(stage.connect(&Place::Internet, "20.0.0.4:80").await, connected("198.18.1.1", "10.0.0.4:80"));
     assert_eq!(stage.connect(&machine("vm-1"), "198.18.1.1:80").await, connected("20.0.0.4", "198.18.1.1:80"));
     assert_eq!(stage.connect(&machine("vm-2"), "198.18.1.1:80").await, connected("198.18.0.1", "198.18.1.1:80"));
+    // Its own network's public address is reached by way of the backbone, by itself as well.
+    assert_eq!(stage.connect(&machine("vm-2"), "20.0.0.4:80").await, connected("198.18.0.1", "10.0.0.4:80"));
+    assert_eq!(stage.connect(&machine("vm-1"), "20.0.0.4:80").await, connected("20.0.0.4", "10.0.0.4:80"));
     assert_eq!(stage.connect(&machine("vm-1"), "10.0.0.9:443").await, connected("198.18.0.1", "240.0.0.1:443"));
     assert_eq!(stage.connect(&Place::Internet, "198.18.0.1:80").await, Seen::Silence);
 }

@@ -136,8 +136,9 @@ impl World {
 
     /// Somebody's link to the backbone, where he is known by an address.
     pub(crate) fn join_backbone(&mut self, place: &Place, name: &str, address: Ipv4Addr) {
+        let own: &[Ipv4Addr] = if matches!(place, Place::Network(_)) { &[] } else { &[address] };
         self.pair(
-            end(place, "backbone", mac_of(address), &[address], &[BACKBONE_HOP]),
+            end(place, "backbone", mac_of(address), own, &[BACKBONE_HOP]),
             end(&Place::Backbone, name, FABRIC_MAC, &[BACKBONE_HOP], &[address]),
         );
         self.route(place, "0.0.0.0/0", RouteTarget::Via(link("backbone"), BACKBONE_HOP));
@@ -228,7 +229,8 @@ pub(crate) struct Stage {
 }
 
 pub(crate) fn helper() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_netns-fabric"))
+    let ours = env!("CARGO_BIN_EXE_netns-fabric");
+    Command::new(std::env::var_os("NETNS_FABRIC").unwrap_or_else(|| ours.into()))
 }
 
 impl Stage {
@@ -258,6 +260,13 @@ impl Stage {
         let applied = self.fabric.apply(&Plan::between(before, after)).await.expect("the fabric stands");
         assert_eq!(applied.failed, [], "every step can be carried out");
         applied
+    }
+
+    /// The helper's process.
+    pub(crate) async fn helper(&self) -> i32 {
+        let entrance = serde_json::to_value(self.fabric.enter(&Place::Backbone).await.expect("a place")).expect("JSON");
+        let path = entrance["pid"]["path"].as_str().expect("a path").to_owned();
+        path.split('/').nth(2).expect("a number").parse().expect("a number")
     }
 
     /// Does something at a place.

@@ -78,11 +78,14 @@ impl Unit {
             addresses: vec![BACKBONE_HOP],
             neighbours: vec![address],
         };
+        // A router translates to its address and never is at it: an answer that goes back to it by way
+        // of another translation must be routed on.
+        let addresses = if matches!(place, Place::Network(_)) { Vec::new() } else { vec![address] };
         let far = LinkEnd {
             place: place.clone(),
             name: LinkName::new(name),
             mac: mac_of(address),
-            addresses: vec![address],
+            addresses,
             neighbours: vec![BACKBONE_HOP],
         };
         self.join(near, far);
