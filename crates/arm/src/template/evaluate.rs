@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Problem, World,
     arguments::{Arguments, type_name},
-    collections, dates,
+    check, collections, dates,
     inputs::Inputs,
     logic, numbers, references,
     syntax::{self, Expression, Text},
@@ -136,11 +136,7 @@ impl<'a> Scope<'a> {
                 .or_else(|| dates::call(self, lower, &arguments))
                 .or_else(|| references::call(self, lower, &arguments)),
         };
-        found.unwrap_or_else(|| {
-            Err(Problem::new(format!(
-                "The template function '{name}' is not valid. Please see https://aka.ms/arm-functions for usage details."
-            )))
-        })
+        found.unwrap_or_else(|| Err(check::unknown_function(name)))
     }
 
     /// The same scope with a lambda's variables.
@@ -152,12 +148,7 @@ impl<'a> Scope<'a> {
 
     fn parameter(&self, arguments: &Arguments<'_>) -> Result<Value, Problem> {
         arguments.count(1, 1)?;
-        let name = arguments.text(0)?;
-        self.inputs.parameters.get(&name.to_lowercase()).cloned().ok_or_else(|| {
-            Problem::new(format!(
-                "The template parameter '{name}' is not found. Please see https://aka.ms/arm-syntax-parameters for usage details."
-            ))
-        })
+        self.inputs.parameter(arguments.text(0)?).cloned()
     }
 
     fn variable(&self, arguments: &Arguments<'_>) -> Result<Value, Problem> {

@@ -66,6 +66,27 @@ impl Inputs {
         Rc::clone(&self.budget)
     }
 
+    /// The parameter `name`.
+    pub(super) fn parameter(&self, name: &str) -> Result<&Value, Problem> {
+        self.parameters.get(&name.to_lowercase()).ok_or_else(|| {
+            Problem::new(format!(
+                "The template parameter '{name}' is not found. Please see https://aka.ms/arm-syntax-parameters for usage details."
+            ))
+        })
+    }
+
+    /// There is a variable `name`.
+    pub(super) fn declares(&self, name: &str) -> Result<(), Problem> {
+        let plain = self.variables.keys().any(|key| key.eq_ignore_ascii_case(name));
+        if plain || self.copied(name).is_some() { Ok(()) } else { Err(no_variable(name)) }
+    }
+
+    /// The loop that makes the variable `name`.
+    fn copied(&self, name: &str) -> Option<&Value> {
+        let mut loops = self.variables.get("copy").and_then(Value::as_array).into_iter().flatten();
+        loops.find(|one| one["name"].as_str().is_some_and(|other| other.eq_ignore_ascii_case(name)))
+    }
+
     /// The variable `name`, evaluated in `outside`.
     pub(super) fn variable(&self, outside: &Scope<'_>, name: &str) -> Result<Value, Problem> {
         let key = name.to_lowercase();
@@ -87,13 +108,9 @@ impl Inputs {
         if let Some((_, value)) = self.variables.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)) {
             return outside.value(value);
         }
-        let mut loops = self.variables.get("copy").and_then(Value::as_array).into_iter().flatten();
-        let copied = loops.find(|one| one["name"].as_str().is_some_and(|other| other.eq_ignore_ascii_case(name)));
-        match copied {
+        match self.copied(name) {
             Some(copied) => outside.copies(copied).map(|(_, values)| Value::Array(values)),
-            None => Err(Problem::new(format!(
-                "The template variable '{name}' is not found. Please see https://aka.ms/arm-template/#variables for usage details."
-            ))),
+            None => Err(no_variable(name)),
         }
     }
 
@@ -105,6 +122,12 @@ impl Inputs {
     pub(super) fn remember(&self, name: &str, id: &ResourceId) {
         self.names.borrow_mut().insert(name.to_lowercase(), id.clone());
     }
+}
+
+fn no_variable(name: &str) -> Problem {
+    Problem::new(format!(
+        "The template variable '{name}' is not found. Please see https://aka.ms/arm-template/#variables for usage details."
+    ))
 }
 
 /// Reads a template's parameters and variables; `given` is the deployment's `parameters`.

@@ -9,6 +9,7 @@
 //! Source: "Understand the structure and syntax of ARM templates" and "ARM template functions".
 
 mod arguments;
+mod check;
 mod collections;
 mod dates;
 mod evaluate;

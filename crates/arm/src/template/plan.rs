@@ -9,7 +9,7 @@ use azure::{Kind, ResourceId};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Problem, RESOURCES_MAX, Scope,
+    Problem, RESOURCES_MAX, Scope, check,
     evaluate::loop_count,
     references::resource_path,
     syntax::{self, Expression, Text},
@@ -46,6 +46,9 @@ pub(crate) fn plan(scope: &Scope<'_>, template: &Value) -> Result<Vec<Planned>, 
         if template[required].as_str().is_none_or(str::is_empty) {
             return Err(Problem::new(format!("Required property '{required}' not found in JSON. Path ''.")));
         }
+    }
+    for section in ["variables", "resources", "outputs"] {
+        check::check(&scope.inputs, &template[section])?;
     }
     let mut gathered = Gathered { found: Vec::new() };
     match template.get("resources") {
@@ -308,9 +311,11 @@ fn referred_to(scope: &Scope<'_>, value: &Value, referred: &mut Vec<String>, dep
         }
         Value::Array(items) => items.iter().for_each(|item| referred_to(scope, item, referred, depth + 1)),
         Value::Object(object) => {
-            let inner =
-                object.get("expressionEvaluationOptions").is_some_and(|options| options["scope"] == json!("inner"));
-            let own = object.iter().filter(|(key, _)| *key != "resources" && !(inner && *key == "template"));
+            let inner = check::is_inner(value);
+            // Children are resources of their own.
+            let own = object
+                .iter()
+                .filter(|(key, _)| !((depth == 0 && *key == "resources") || (inner && *key == "template")));
             own.for_each(|(_, value)| referred_to(scope, value, referred, depth + 1));
         }
         _ => {}

@@ -190,6 +190,15 @@ fn nothing_unknown_or_endless_is_passed_over() {
     assert!(problem.message.contains("too much work"), "{problem:?}");
 }
 
+#[test]
+fn every_function_that_is_said_to_be_known_is() {
+    for name in check::FUNCTIONS {
+        if let Err(problem) = evaluated(&format!("[{name}()]")) {
+            assert!(!problem.contains(&format!("'{name}' is not valid")), "{name}: {problem}");
+        }
+    }
+}
+
 fn inputs_of(parameters: Value, given: &Value) -> Result<Value, String> {
     let template = template(json!({"parameters": parameters}));
     let inputs = read_inputs(&small(), &template, given, Rc::default()).map_err(|problem| problem.message)?;
@@ -299,6 +308,9 @@ fn plans_that_make_no_sense_are_refused() {
         (json!([{"type": "A.B/things", "name": "a"}]), "'apiVersion' not found"),
         (json!([thing("[reference('a').x]", json!({}))]), "'reference' is not expected at this location"),
         (json!([7]), "not an object"),
+        (json!([thing("a", json!({"properties": {"x": ["[if(true(), 1, fly())]"]}}))]), "'fly' is not valid"),
+        (json!([thing("a", json!({"properties": {"x": "[variables('none')]"}}))]), "'none' is not found"),
+        (json!([thing("a", json!({"properties": {"x": "[concat(]"}}))]), ""),
     ] {
         let problem = planned(resources.clone()).unwrap_err();
         assert!(problem.contains(words), "{resources}: {problem}");

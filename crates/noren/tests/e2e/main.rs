@@ -15,6 +15,7 @@ mod addresses;
 mod bench;
 mod clusters;
 mod command_line;
+mod compute;
 mod kubernetes;
 mod names;
 mod networks;
