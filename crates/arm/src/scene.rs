@@ -124,6 +124,15 @@ impl<'a> Scene<'a> {
                     id.name()
                 ),
             ),
+            (Kind::Deployment, Act::Write) => ArmError::conflict(
+                "DeploymentActive",
+                format!(
+                    "Unable to edit or replace deployment '{}': previous deployment from '{}' is still active. Please \
+                     see https://aka.ms/arm-deploy for usage details.",
+                    id.name(),
+                    operation.started
+                ),
+            ),
             (Kind::ManagedCluster | Kind::AgentPool, _) => ArmError::conflict(
                 "OperationNotAllowed",
                 format!(

@@ -95,6 +95,23 @@ async fn a_machine_is_made_shown_with_its_state_switched_off_and_on_and_deleted(
     let again = lab.send("PATCH", &path, json!({"tags": {"a": "b"}}), &[]).await;
     assert_eq!((again.status, &again.body["properties"]["vmId"]), (200, &properties["vmId"]));
     assert_eq!(power().await, "PowerState/deallocated", "an update does not switch it on");
+    // As az vm update does: the whole machine without its image.
+    let mut body = again.body.clone();
+    body["properties"]["storageProfile"].as_object_mut().unwrap().remove("imageReference");
+    body["properties"]["hardwareProfile"] = json!({"vmSize": "Standard_B1s"});
+    let data = json!([{"lun": 0, "name": "data", "createOption": "Empty", "diskSizeGB": 5}]);
+    body["properties"]["storageProfile"]["dataDisks"] = data;
+    let updated = lab.put(&path, body.clone()).await;
+    assert_eq!(updated.status, 200, "{updated:?}");
+    let now = &updated.body["properties"];
+    assert_eq!(now["storageProfile"]["imageReference"], properties["storageProfile"]["imageReference"]);
+    assert_eq!(now["storageProfile"]["osDisk"], properties["storageProfile"]["osDisk"]);
+    let disks = format!("{COMPUTE}/disks");
+    assert_eq!(lab.get(&disks).await.names().len(), 2);
+    body["properties"]["storageProfile"]["dataDisks"] = json!([]);
+    lab.put(&path, body).await;
+    let freed = lab.get(&format!("{disks}/data")).await;
+    assert_eq!((freed.status, &freed.body["properties"]["diskState"]), (200, &json!("Unattached")));
 
     assert_eq!(lab.delete(&path).await.status, 204);
     assert_eq!(lab.get(disk).await.status, 404, "its disk goes along");

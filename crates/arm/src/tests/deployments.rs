@@ -263,6 +263,26 @@ async fn deployments_in_deployments_have_the_scope_they_ask_for() {
 }
 
 #[tokio::test]
+async fn with_azures_pace_a_deployment_runs_as_long_as_its_slowest_resource() {
+    let lab = Lab::new(Pace::Azure).await;
+    lab.group("rg").await;
+    let path = format!("{DEPLOYMENTS}/d");
+    let begun = lab.put(&path, deployment(network(), json!({}))).await;
+    assert_eq!((begun.status, &begun.body["properties"]["provisioningState"]), (201, &json!("Running")), "{begun:?}");
+    let busy = lab.put(&path, deployment(network(), json!({}))).await;
+    assert_eq!(busy.code(), (409, "DeploymentActive"));
+    lab.pass(60).await;
+    let operation = lab.get(begun.header("azure-asyncoperation")).await;
+    assert_eq!(operation.body["status"], "Succeeded");
+    let done = lab.get(&path).await;
+    assert_eq!(done.body["properties"]["provisioningState"], "Succeeded");
+    let wrong = json!({"prefix": {"value": "nonsense"}});
+    let failed = lab.put(&path, deployment(network(), json!({"parameters": wrong}))).await;
+    let operation = lab.get(failed.header("azure-asyncoperation")).await;
+    assert_eq!(operation.body["error"]["code"], "DeploymentFailed", "{failed:?}");
+}
+
+#[tokio::test]
 async fn a_template_file_may_hold_comments_as_az_sends_it() {
     let lab = lab().await;
     let uri = format!("/subscriptions/{}{DEPLOYMENTS}/d?api-version=2025-04-01", lab.plane.lab().subscription);

@@ -25,7 +25,8 @@ mod seconds {
     pub(super) const DELETE: u64 = 40;
 }
 
-/// What a `PUT` may leave out of an existing machine's properties without changing it.
+/// What a `PUT` may leave out of an existing machine's properties without changing it; clients also
+/// leave out parts of them (`az vm update` the image).
 const KEPT: &[&str] =
     &["hardwareProfile", "storageProfile", "osProfile", "networkProfile", "securityProfile", "vmId", "timeCreated"];
 /// What clients write and never read.
@@ -125,9 +126,14 @@ fn keep(draft: &mut Draft, before: &Value) {
         draft.properties().remove(derived);
     }
     for name in KEPT {
-        if !before["properties"][name].is_null() && draft.properties().get(*name).is_none_or(Value::is_null) {
-            draft.set(name, before["properties"][name].clone());
+        let held = &before["properties"][name];
+        if !held.is_null() {
+            fill(draft.properties().entry(*name).or_insert(Value::Null), held);
         }
+    }
+    let held = &before["properties"]["storageProfile"]["osDisk"];
+    if !held.is_null() {
+        fill(&mut draft.properties()["storageProfile"]["osDisk"], held);
     }
     for name in ["zones", "plan", "identity"] {
         if !before[name].is_null() && draft.document[name].is_null() {
@@ -137,6 +143,22 @@ fn keep(draft: &mut Draft, before: &Value) {
     if let Value::Object(document) = &mut draft.document {
         document.remove("resources");
         document.retain(|_, value| !value.is_null());
+    }
+}
+
+/// Puts in what `given` does not say and `held` does.
+fn fill(given: &mut Value, held: &Value) {
+    match (given, held) {
+        (Value::Object(given), Value::Object(held)) => {
+            for (name, value) in held {
+                let entry = given.entry(name.clone()).or_insert(Value::Null);
+                if entry.is_null() {
+                    *entry = value.clone();
+                }
+            }
+        }
+        (given, held) if given.is_null() => *given = held.clone(),
+        _ => {}
     }
 }
 
