@@ -157,8 +157,8 @@ fn missing() -> Option<&'static str> {
     let namespace = ["--user", "--map-root-user", "--net", "ip", "link", "set", "lo", "up"];
     if Command::new("openvpn").arg("--version").stdout(Stdio::null()).status().is_err() {
         Some("openvpn")
-    } else if !Path::new("/dev/net/tun").exists() {
-        Some("/dev/net/tun")
+    } else if std::fs::File::options().read(true).write(true).open("/dev/net/tun").is_err() {
+        Some("/dev/net/tun, or the right to use it")
     } else if runs("unshare", &namespace) {
         None
     } else {

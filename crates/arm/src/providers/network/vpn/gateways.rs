@@ -112,9 +112,14 @@ impl Provider for VirtualNetworkGateways {
     }
 }
 
-fn connections<'a>(request: &Request<'a>, gateway: &Resource) -> impl Iterator<Item = &'a Resource> + use<'a> {
-    let referrers = request.estate.referrers(gateway.id()).filter(|one| one.kind() == Kind::Connection);
-    referrers.map(AsRef::as_ref).collect::<Vec<_>>().into_iter()
+/// The connections of a gateway, also those whose type has no effect here.
+fn connections<'a>(request: &Request<'a>, gateway: &'a Resource) -> impl Iterator<Item = &'a Resource> + use<'a> {
+    request.estate.of_kind(Kind::Connection).map(AsRef::as_ref).filter(|connection| {
+        let document = connection.document().value();
+        let properties = Json::new(&document).get("properties");
+        let ends = ["virtualNetworkGateway1", "virtualNetworkGateway2"];
+        ends.into_iter().any(|end| properties.get(end).id().as_ref() == Some(gateway.id()))
+    })
 }
 
 /// `gatewayType` in Azure's spelling.
