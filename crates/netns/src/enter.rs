@@ -81,6 +81,16 @@ impl Entrance {
         Ok(setns(pid, CloneFlags::CLONE_NEWPID)?)
     }
 
+    /// Moves this process to the place, for it and its threads to come, with the place's files. Its
+    /// children have the place's process numbers. Call it while the process has one thread.
+    ///
+    /// # Errors
+    /// The place is gone; the files cannot be put in place.
+    pub fn enter(&self, files: &ClientFiles) -> io::Result<()> {
+        self.go()?;
+        furnish(files)
+    }
+
     /// Runs a command at the place, with this process's standard streams, and gives its exit status.
     /// Signals that ask this process to end are passed on. Call it while the process has one thread;
     /// afterwards the process is at the place and can only end.
@@ -88,8 +98,7 @@ impl Entrance {
     /// # Errors
     /// The place is gone; the files cannot be put in place; there is no such command.
     pub fn run(&self, files: &ClientFiles, command: Command) -> io::Result<ExitStatus> {
-        self.go()?;
-        furnish(files)?;
+        self.enter(files)?;
         wait(start(command)?)
     }
 }

@@ -22,8 +22,11 @@ const FAILED: u8 = 3;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     #[cfg(target_os = "linux")]
-    if cli.is_fabric() {
-        return netns::fabric_main();
+    if let Some(work) = cli.kernel_work() {
+        return work().unwrap_or_else(|error| {
+            report(&error);
+            ExitCode::from(FAILED)
+        });
     }
     let filter = EnvFilter::try_from_env("NOREN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();

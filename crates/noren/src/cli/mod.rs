@@ -16,7 +16,10 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::{client::Control, lab::DataDir};
+use crate::{
+    client::Control,
+    lab::{DataDir, PlaneChoice},
+};
 
 /// Everything went as asked.
 const OK: u8 = 0;
@@ -69,6 +72,9 @@ enum Command {
     /// The kernel plane's helper, started by the lab
     #[command(name = FABRIC, hide = true)]
     Fabric,
+    /// The process that looks from a namespace, started by the tour
+    #[command(name = LOOK, hide = true)]
+    Look,
     /// Print a shell's completion script
     Completions {
         /// The shell.
@@ -78,6 +84,9 @@ enum Command {
 
 /// The subcommand by which a lab starts its kernel plane's helper.
 pub(crate) const FABRIC: &str = "fabric";
+
+/// The subcommand by which the tour looks from a namespace.
+pub(crate) const LOOK: &str = "look";
 
 /// What is left when the asynchronous part is over.
 pub(crate) enum Done {
@@ -94,9 +103,15 @@ impl From<ExitCode> for Done {
 }
 
 impl Cli {
-    /// Whether this process is to be the kernel plane's helper.
-    pub(crate) fn is_fabric(&self) -> bool {
-        matches!(self.command, Command::Fabric)
+    /// The work of this process, if it is one of the kernel plane's, which must not have a second
+    /// thread.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn kernel_work(&self) -> Option<fn() -> anyhow::Result<ExitCode>> {
+        match self.command {
+            Command::Fabric => Some(|| Ok(netns::fabric_main())),
+            Command::Look => Some(|| crate::tour::inside::main().map(|()| ExitCode::SUCCESS)),
+            _ => None,
+        }
     }
 }
 
@@ -132,6 +147,9 @@ pub(crate) enum Output {
 
 #[derive(Debug, Args)]
 struct TourOptions {
+    /// Which data plane carries connections
+    #[arg(long, value_enum, default_value_t)]
+    plane: PlaneChoice,
     /// How to print the result
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
@@ -145,7 +163,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Shell(options) => return exec::shell(&options).await,
         Command::Capture(options) => return capture::run(options).await,
         Command::Tour(options) => {
-            let as_reported = crate::tour::run(options.output, &mut out).await?;
+            let as_reported = crate::tour::run(options.plane, options.output, &mut out).await?;
             ExitCode::from(if as_reported { OK } else { DIFFERS })
         }
         Command::Up(options) => up::run(options, &mut out).await?,
@@ -161,7 +179,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Done> {
             out.write_all(&script)?;
             ExitCode::SUCCESS
         }
-        Command::Fabric => anyhow::bail!("the kernel data plane's process is for Linux only"),
+        Command::Fabric | Command::Look => anyhow::bail!("the kernel data plane is for Linux only"),
     };
     Ok(code.into())
 }

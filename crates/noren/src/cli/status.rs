@@ -28,7 +28,7 @@ pub(super) async fn run(options: &StatusOptions, out: &mut impl Write) -> anyhow
 
 fn plane(plane: &PlaneStatus) -> String {
     let means = match plane.name.as_str() {
-        "kernel" => "each vantage is a network namespace, and a SOCKS5 and HTTP CONNECT port",
+        PlaneStatus::KERNEL => "each vantage is a network namespace, and a SOCKS5 and HTTP CONNECT port",
         _ => "each vantage is a SOCKS5 and HTTP CONNECT port",
     };
     let why = plane.why.as_ref().map(|why| format!("; {why}")).unwrap_or_default();

@@ -73,7 +73,7 @@ pub(crate) async fn ask(server: SocketAddr, name: &str, record_type: RecordType)
 }
 
 async fn over_udp(server: SocketAddr, query: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let socket = UdpSocket::bind(("127.0.0.1", 0)).await?;
+    let socket = UdpSocket::bind(("0.0.0.0", 0)).await?;
     socket.connect(server).await?;
     socket.send(query).await?;
     let mut answer = vec![0; DATAGRAM_MAX];

@@ -2,10 +2,11 @@
 
 use anyhow::Context;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What a connection needs of a kubeconfig's current context.
-#[derive(Debug, Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Access {
     /// `https://<name>:<port>`.
     pub(crate) server: String,

@@ -183,9 +183,9 @@ impl RealisedHandle {
     pub(super) fn describe(&self) -> PlaneStatus {
         let realised = self.0.borrow();
         match (&realised.helper, &realised.unavailable) {
-            (Some(_), _) => PlaneStatus { name: "kernel".to_owned(), why: None },
-            (None, Some(why)) => PlaneStatus { name: "proxy".to_owned(), why: Some(why.clone()) },
-            (None, None) => PlaneStatus { name: "kernel".to_owned(), why: Some("it is being made".to_owned()) },
+            (Some(_), _) => PlaneStatus::new(PlaneStatus::KERNEL, None),
+            (None, Some(why)) => PlaneStatus::new(PlaneStatus::PROXY, Some(why.clone())),
+            (None, None) => PlaneStatus::new(PlaneStatus::KERNEL, Some("it is being made".to_owned())),
         }
     }
 

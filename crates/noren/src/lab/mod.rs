@@ -202,6 +202,20 @@ impl Lab {
         Ok(self.reporter().status())
     }
 
+    /// How to stand at the vantage that `text` names, once the plane has followed.
+    pub(crate) async fn stand(&self, text: &str) -> anyhow::Result<Stand> {
+        Ok(self.reporter().stand(text).await?)
+    }
+
+    /// Why a client at the vantage does not get through to `name`, as the model has it; nothing if
+    /// it does, or if there is no such vantage or name.
+    pub(crate) fn explain(&self, vantage: &str, name: &str, port: u16) -> Option<String> {
+        let network = self.network.load();
+        let host = network::Host::Name(name.parse().ok()?);
+        let trace = network.reach(network.find_vantage(vantage).ok()?, &host, port);
+        (!trace.disposition.is_connected()).then(|| trace.disposition.sentence())
+    }
+
     /// Stops everything and frees the data.
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();

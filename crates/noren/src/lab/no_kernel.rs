@@ -38,7 +38,7 @@ impl KernelPlane {
 
 impl RealisedHandle {
     pub(super) fn describe(&self) -> PlaneStatus {
-        PlaneStatus { name: "proxy".to_owned(), why: Some(WHY.to_owned()) }
+        PlaneStatus::new(PlaneStatus::PROXY, Some(WHY.to_owned()))
     }
 
     pub(super) async fn complete_for(&self, _: u64) {}

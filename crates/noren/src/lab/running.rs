@@ -71,6 +71,18 @@ pub(crate) struct PlaneStatus {
     pub(crate) why: Option<String>,
 }
 
+impl PlaneStatus {
+    /// Packets pass through network namespaces.
+    pub(crate) const KERNEL: &str = "kernel";
+    /// Connections pass through the vantages' proxies.
+    pub(crate) const PROXY: &str = "proxy";
+
+    /// A plane by its name.
+    pub(crate) fn new(name: &str, why: Option<String>) -> Self {
+        Self { name: name.to_owned(), why }
+    }
+}
+
 /// Who asks how to stand where.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StandRequest {

@@ -3,6 +3,8 @@
 //! looks again, and compares all of it with what the article reports.
 
 mod article;
+#[cfg(target_os = "linux")]
+pub(crate) mod inside;
 mod probe;
 mod report;
 mod scenario;
@@ -15,7 +17,7 @@ use serde::Serialize;
 use crate::{
     cli::{Output, progress::Progress},
     client::{ArmClient, kubeconfig::Access},
-    lab::{Lab, LabOptions, Status, VantageStatus},
+    lab::{Lab, LabOptions, PlaneChoice, PlaneStatus, Status, VantageStatus},
 };
 use article::{Address, Expectation, Place, expected};
 use probe::Sight;
@@ -26,7 +28,7 @@ use scenario::{ClusterView, Stage};
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Tour {
     /// The data plane connections went through.
-    plane: String,
+    plane: PlaneStatus,
     /// Both clusters as created.
     before: Act,
     /// After `--disable-public-fqdn` on A.
@@ -100,11 +102,11 @@ impl Act {
 }
 
 /// Runs the tour and writes it to `out`; true when everything is as the article reports.
-pub(crate) async fn run(output: Output, out: &mut impl Write) -> anyhow::Result<bool> {
+pub(crate) async fn run(plane: PlaneChoice, output: Output, out: &mut impl Write) -> anyhow::Result<bool> {
     let started = Instant::now();
     let progress = Progress::new(output, 5);
     progress.step("starting a lab of its own");
-    let lab = Lab::start(LabOptions::ephemeral()).await.context("the lab does not start")?;
+    let lab = Lab::start(LabOptions { plane, ..LabOptions::ephemeral() }).await.context("the lab does not start")?;
     let toured = tour(&lab, &progress, started).await;
     lab.stop().await;
     let tour = toured?;
@@ -133,7 +135,7 @@ async fn tour(lab: &Lab, progress: &Progress, started: Instant) -> anyhow::Resul
     let old_name = before.clusters.first().and_then(|cluster| cluster.fqdn.clone());
     let after = act(lab, &arm, &stages, old_name).await?;
     let as_reported = [&before, &after].into_iter().all(Act::as_reported);
-    let plane = lab.status().plane.name;
+    let plane = lab.status().plane;
     Ok(Tour { plane, before, after, elapsed_ms: started.elapsed().as_millis(), as_reported })
 }
 
@@ -144,7 +146,7 @@ async fn act(lab: &Lab, arm: &ArmClient, stages: &[Stage], remembered: Option<St
     for stage in stages {
         let (view, access) = (stage.view(arm).await?, stage.access(arm).await?);
         let remembered = remembered.clone().filter(|_| stage.letter == 'A');
-        let rows = look_everywhere(&status, stage, &view, &access, remembered).await?;
+        let rows = look_everywhere(lab, &status, stage, &view, &access, remembered).await?;
         clusters.push(ClusterSeen {
             letter: stage.letter,
             name: stage.cluster.name().to_owned(),
@@ -160,6 +162,7 @@ async fn act(lab: &Lab, arm: &ArmClient, stages: &[Stage], remembered: Option<St
 }
 
 async fn look_everywhere(
+    lab: &Lab,
     status: &Status,
     stage: &Stage,
     view: &ClusterView,
@@ -168,28 +171,47 @@ async fn look_everywhere(
 ) -> anyhow::Result<Vec<Row>> {
     let public = view.fqdn.clone().or(remembered).map(|name| (Address::PublicFqdn, name));
     let private = view.private_fqdn.clone().map(|name| (Address::PrivateFqdn, name));
-    let names: Vec<(Address, String)> = public.into_iter().chain(private).collect();
+    let (addresses, names): (Vec<Address>, Vec<String>) = public.into_iter().chain(private).unzip();
     let mut looks = Vec::new();
     for place in Place::ALL {
         let vantage = find(status, &stage.vantage(place))?;
-        for (address, name) in &names {
-            looks.push(async move {
-                Ok::<Row, anyhow::Error>(Row {
-                    place,
-                    vantage: vantage.name.clone(),
-                    address: *address,
-                    name: name.clone(),
-                    sight: probe::look(vantage, name, access).await?,
-                    expected: expected(view.public_fqdn, place, *address),
-                })
-            });
-        }
+        looks.push((place, vantage, look(lab, status, vantage, &names, access)));
     }
-    let mut rows = Vec::with_capacity(looks.len());
-    for look in looks {
-        rows.push(look.await?);
+    let (places, looks): (Vec<_>, Vec<_>) = looks.into_iter().map(|(place, vantage, look)| ((place, vantage), look)).unzip();
+    let sights = futures_util::future::try_join_all(looks).await?;
+    let row = |place: Place, vantage: &VantageStatus, address: Address, name: &String, sight: Sight| Row {
+        place,
+        vantage: vantage.name.clone(),
+        address,
+        name: name.clone(),
+        sight,
+        expected: expected(view.public_fqdn, place, address),
+    };
+    let rows = places.into_iter().zip(sights).flat_map(|((place, vantage), sights)| {
+        let sights = sights.into_iter().zip(addresses.iter().zip(&names));
+        sights.map(move |(sight, (address, name))| row(place, vantage, *address, name, sight)).collect::<Vec<_>>()
+    });
+    Ok(rows.collect())
+}
+
+/// Looks at all names from one place, by the plane that carries packets there.
+async fn look(
+    lab: &Lab,
+    status: &Status,
+    vantage: &VantageStatus,
+    names: &[String],
+    access: &Access,
+) -> anyhow::Result<Vec<Sight>> {
+    #[cfg(target_os = "linux")]
+    if status.plane.name == PlaneStatus::KERNEL {
+        return inside::look(lab, vantage, names, access).await;
     }
-    Ok(rows)
+    let _ = (lab, status);
+    let mut sights = Vec::new();
+    for name in names {
+        sights.push(probe::look(vantage, name, access).await?);
+    }
+    Ok(sights)
 }
 
 fn find<'a>(status: &'a Status, name: &str) -> anyhow::Result<&'a VantageStatus> {

@@ -1,5 +1,5 @@
-//! Looks, from one place, over real sockets: asks DNS, opens a tunnel, makes the TLS handshake,
-//! authenticates to Kubernetes and lists the nodes.
+//! Looks, from one place, over real sockets: asks DNS, connects through the vantage's proxy, makes
+//! the TLS handshake, authenticates to Kubernetes and lists the nodes.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use hickory_proto::rr::RecordType;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -43,7 +43,7 @@ pub(crate) struct Sight {
 }
 
 /// How far a connection got.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "reached")]
 pub(crate) enum Connection {
     /// No TCP connection; why, as the data plane says.
@@ -91,10 +91,14 @@ pub(crate) async fn look(vantage: &VantageStatus, name: &str, access: &Access) -
 }
 
 async fn connect(proxy: SocketAddr, name: &str, access: &Access) -> anyhow::Result<Connection> {
-    let stream = match tunnel(proxy, name).await? {
-        Ok(stream) => stream,
-        Err(why) => return Ok(Connection::Refused { why }),
-    };
+    match tunnel(proxy, name).await? {
+        Ok(stream) => converse(stream, name, access).await,
+        Err(why) => Ok(Connection::Refused { why }),
+    }
+}
+
+/// What comes after TCP: TLS, authentication, the node list.
+pub(super) async fn converse(stream: TcpStream, name: &str, access: &Access) -> anyhow::Result<Connection> {
     let connector = tokio_rustls::TlsConnector::from(Arc::new(client_config(access)?));
     let server_name = ServerName::try_from(name.to_owned())?;
     let tls = match connector.connect(server_name, stream).await {

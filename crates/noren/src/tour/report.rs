@@ -168,12 +168,26 @@ private name in the private DNS zone is the only one; the portal shows it instea
     )
 }
 
+/// What carried the packets.
+fn carried_by(plane: &PlaneStatus) -> String {
+    if plane.name == PlaneStatus::KERNEL {
+        return "real packets in network namespaces (kernel plane)".to_owned();
+    }
+    let why = plane.why.as_ref().map(|why| format!(", {why}")).unwrap_or_default();
+    format!("real sockets (proxy plane{why})")
+}
+
 fn verdict(tour: &Tour) -> String {
     let rows =
         [&tour.before, &tour.after].map(|act| act.clusters.iter().map(|cluster| cluster.rows.len()).sum::<usize>());
     let total: usize = rows.iter().sum();
     let differences = tour.differences();
-    let mut text = format!("\n{total} questions over real sockets ({} plane) in {} ms: ", tour.plane, tour.elapsed_ms);
+    let mut text = format!(
+        "
+{total} questions over {} in {} ms: ",
+        carried_by(&tour.plane),
+        tour.elapsed_ms
+    );
     if differences.is_empty() {
         text += "all as the article reports.\n";
     } else {
