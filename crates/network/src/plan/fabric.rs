@@ -98,6 +98,11 @@ impl Fabric {
                 units.extend(client.site.clone().map(UnitId::Site));
             }
         }
+        for id in differing(&self.source.sites, &network.sites) {
+            units.insert(UnitId::Site(id.clone()));
+            let machines = network.clients.values().filter(|client| client.site.as_ref() == Some(id));
+            units.extend(machines.map(|client| UnitId::Client(client.id.clone())));
+        }
         for id in differing(self.source.clusters(), network.clusters()) {
             units.extend(networks_with_endpoints_to(network, id).map(UnitId::Network));
         }

@@ -15,7 +15,8 @@
 //!   far end follows a table with one route: to the appliance.
 //!
 //! Addresses that only the fabric knows: API servers in 240.0.0.0/5 (which no Azure network may
-//! use), routers' and clients' own public addresses in 198.18.0.0/15 (RFC 2544).
+//! use), and 198.18.0.0/16 (RFC 2544) for
+//! routers and whoever else has no public address.
 
 mod backbone;
 mod diff;

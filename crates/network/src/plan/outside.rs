@@ -3,7 +3,7 @@
 //! The tunnel of a point-to-site client or of a site is a veth pair into the gateway's namespace;
 //! real `openvpn` clients come in beside them, through the gateway's public address.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use azure::ResourceId;
 use imbl::OrdSet;
@@ -33,7 +33,7 @@ const SITE: &str = "site0";
 pub(super) fn internet(numbers: &mut FabricNumbers) -> Unit {
     let mut unit = Unit::default();
     unit.join_backbone(&Place::Internet, INTERNET, None, numbers);
-    unit.add(Place::Internet, machine(default_route()));
+    unit.add(Place::Internet, machine([]));
     unit
 }
 
@@ -42,10 +42,12 @@ pub(super) fn client(network: &Network, client: &Client, numbers: &mut FabricNum
     let mut unit = Unit::default();
     let place = Place::Client(client.id.clone());
     unit.join_backbone(&place, INTERNET, client.public_address, numbers);
-    let mut routes = default_route();
+    let mut routes = Vec::new();
     if let Some((compiled, gateway)) = client.gateway.as_ref().and_then(|id| gateway_of(network, id)) {
         routes.extend(join_tunnel(&mut unit, &place, compiled, gateway, numbers));
-    } else if let (Some(site), Some(address)) = (&client.site, client.address) {
+    } else if let (Some(site), Some(address)) = (&client.site, client.address)
+        && network.sites.contains_key(site)
+    {
         let site_place = Place::Site(site.clone());
         let hop = numbers.address(&site_place);
         unit.join(
@@ -66,15 +68,14 @@ pub(super) fn gateway(network: &Network, id: &ResourceId, numbers: &mut FabricNu
     unit.join_backbone(&place, INTERNET, gateway.public_address, numbers);
     let network_hop = numbers.address(&Place::Network(compiled.id.clone()));
     let mut filter = GatewayFilter { network: Some(LinkName::new(NETWORK)), ..GatewayFilter::default() };
-    let mut routes = default_route();
+    let mut routes = Vec::new();
     let inside = advertised(compiled).chain(gateway.custom_routes.iter().copied());
     routes.extend(inside.map(|prefix| main_route(prefix, via(NETWORK, network_hop))));
     if !gateway.client_address_pool.is_empty() {
         let client = Place::VpnClient(id.clone());
-        let mut of_client = default_route();
         unit.join_backbone(&client, INTERNET, None, numbers);
-        of_client.extend(join_tunnel(&mut unit, &client, compiled, gateway, numbers));
-        unit.add(client.clone(), machine(of_client));
+        let tunnelled = join_tunnel(&mut unit, &client, compiled, gateway, numbers);
+        unit.add(client.clone(), machine(tunnelled));
         let machines = network.clients.values().filter(|client| client.gateway.as_ref() == Some(id));
         let clients = machines.map(|client| Place::Client(client.id.clone())).chain([client]);
         for client in clients {
@@ -93,6 +94,7 @@ pub(super) fn gateway(network: &Network, id: &ResourceId, numbers: &mut FabricNu
         routes.extend(site.prefixes.iter().map(|prefix| main_route(*prefix, via(link.clone(), hop))));
         filter.sources.insert(LinkName::new(link), site.prefixes.clone());
     }
+    let routes = with_default(routes);
     unit.add(place, Namespace { forwarding: true, routes, filter: Filter::Gateway(filter), ..Namespace::default() });
     Some(unit)
 }
@@ -102,7 +104,7 @@ pub(super) fn site(network: &Network, id: &ResourceId, numbers: &mut FabricNumbe
     let declared = network.estate().local_network_gateway(id)?;
     let mut unit = Unit::default();
     let place = Place::Site(id.clone());
-    let mut routes: OrdSet<Route> =
+    let mut routes: Vec<Route> =
         declared.address_space.iter().map(|prefix| main_route(*prefix, RouteTarget::Blackhole)).collect();
     for (compiled, gateway) in gateways_of_site(network, id) {
         let there = Place::Gateway(gateway.id.clone());
@@ -110,6 +112,7 @@ pub(super) fn site(network: &Network, id: &ResourceId, numbers: &mut FabricNumbe
         let tunnel = |prefix| main_route(prefix, via(link.clone(), hop));
         routes.extend(advertised(compiled).map(tunnel));
     }
+    let routes = first_of_each_prefix(routes.into_iter());
     unit.add(place, Namespace { forwarding: true, routes, ..Namespace::default() });
     Some(unit)
 }
@@ -178,10 +181,18 @@ fn end(place: Place, name: &str, mac: [u8; 6], addresses: &[Ipv4Addr], neighbour
     LinkEnd { place, name: LinkName::new(name), mac, addresses: addresses.to_vec(), neighbours: neighbours.to_vec() }
 }
 
-fn default_route() -> OrdSet<Route> {
-    OrdSet::unit(main_route(Ipv4Net::default(), via(INTERNET, BACKBONE_HOP)))
+/// The routes of a machine with a link to the backbone: the first of each prefix, and what none of
+/// them covers to the Internet.
+fn with_default(routes: impl IntoIterator<Item = Route>) -> OrdSet<Route> {
+    let default = main_route(Ipv4Net::default(), via(INTERNET, BACKBONE_HOP));
+    first_of_each_prefix(routes.into_iter().chain([default]))
 }
 
-fn machine(routes: OrdSet<Route>) -> Namespace {
-    Namespace { routes, ..Namespace::default() }
+fn first_of_each_prefix(routes: impl Iterator<Item = Route>) -> OrdSet<Route> {
+    let mut taken = BTreeSet::new();
+    routes.filter(|route| taken.insert(route.to)).collect()
+}
+
+fn machine(routes: impl IntoIterator<Item = Route>) -> Namespace {
+    Namespace { routes: with_default(routes), ..Namespace::default() }
 }

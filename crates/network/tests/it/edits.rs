@@ -346,20 +346,3 @@ pub(crate) fn changes(edit: &Edit) -> Vec<Change> {
         Edit::DropGateway => vec![Change::Delete(id(Kind::VirtualNetworkGateway, "vpn"))],
     }
 }
-
-/// The edits without sites, resolvers and route tables.
-pub(crate) fn plain_edit() -> impl Strategy<Value = Edit> {
-    edit().prop_filter("has more in it", |edit| {
-        !matches!(
-            edit,
-            Edit::Site { .. }
-                | Edit::DropSite
-                | Edit::DropConnection
-                | Edit::Table { .. }
-                | Edit::DropTable
-                | Edit::Resolver { .. }
-                | Edit::DropInbound
-                | Edit::DropOutbound
-        )
-    })
-}

@@ -10,7 +10,7 @@ use network::{
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::edits::{changes, plain_edit};
+use crate::edits::{changes, edit};
 
 /// A kernel that only remembers.
 #[derive(Debug, Default, PartialEq)]
@@ -173,7 +173,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn steps_lead_from_any_fabric_to_the_next(edits in proptest::collection::vec(plain_edit(), 1..40)) {
+    fn steps_lead_from_any_fabric_to_the_next(edits in proptest::collection::vec(edit(), 1..40)) {
         let (mut estate, mut network, mut fabric) = (azure::Estate::default(), Network::default(), Fabric::default());
         let mut kernel = Kernel::default();
         for (revision, edit) in edits.iter().enumerate() {

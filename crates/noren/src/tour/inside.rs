@@ -117,13 +117,11 @@ async fn see(files: &ClientFiles, name: &str, access: &Access) -> anyhow::Result
     };
     let connection = match addresses.first().map(|address| address.parse::<Ipv4Addr>()) {
         None => Connection::Refused { why: dns_status.clone() },
-        Some(address) => {
-            match timeout(CONNECT_TIMEOUT, TcpStream::connect((address?, API_SERVER_PORT))).await {
-                Ok(Ok(stream)) => converse(stream, name, access).await?,
-                Ok(Err(error)) => Connection::Refused { why: error.to_string() },
-                Err(_) => Connection::Refused { why: "nothing answers".to_owned() },
-            }
-        }
+        Some(address) => match timeout(CONNECT_TIMEOUT, TcpStream::connect((address?, API_SERVER_PORT))).await {
+            Ok(Ok(stream)) => converse(stream, name, access).await?,
+            Ok(Err(error)) => Connection::Refused { why: error.to_string() },
+            Err(_) => Connection::Refused { why: "nothing answers".to_owned() },
+        },
     };
     Ok(Seen { addresses, dns_status, connection })
 }

@@ -177,7 +177,8 @@ async fn look_everywhere(
         let vantage = find(status, &stage.vantage(place))?;
         looks.push((place, vantage, look(lab, status, vantage, &names, access)));
     }
-    let (places, looks): (Vec<_>, Vec<_>) = looks.into_iter().map(|(place, vantage, look)| ((place, vantage), look)).unzip();
+    let (places, looks): (Vec<_>, Vec<_>) =
+        looks.into_iter().map(|(place, vantage, look)| ((place, vantage), look)).unzip();
     let sights = futures_util::future::try_join_all(looks).await?;
     let row = |place: Place, vantage: &VantageStatus, address: Address, name: &String, sight: Sight| Row {
         place,

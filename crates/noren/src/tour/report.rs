@@ -7,7 +7,10 @@ use super::{
     article::{Address, Place},
     probe::Connection,
 };
-use crate::cli::style::{self, Mark};
+use crate::{
+    cli::style::{self, Mark},
+    lab::PlaneStatus,
+};
 
 /// Renders the whole tour as text.
 pub(crate) fn render(tour: &Tour) -> String {
