@@ -3,12 +3,15 @@
 
 use std::{
     collections::HashMap,
+    env,
+    ffi::OsString,
     io,
     net::{SocketAddrV4, TcpListener, UdpSocket},
     os::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt},
     },
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
@@ -29,6 +32,17 @@ use crate::{
 const WAITING_MAX: usize = 16;
 /// Places that are looked at in one request, so that a change does not wait long.
 const PLACES_AT_ONCE: usize = 32;
+
+/// Where programs for administrators are; an ordinary user's `PATH` may not lead there.
+const ADMINISTRATORS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/// The directories in which the fabric looks for programs, as a `PATH`.
+pub fn search_path() -> OsString {
+    let own = env::var_os("PATH").unwrap_or_default();
+    let directories = env::split_paths(&own).chain(ADMINISTRATORS.map(PathBuf::from));
+    // What was split at colons has none.
+    env::join_paths(directories).unwrap_or(own)
+}
 
 /// A running fabric. Dropping it takes all of it away.
 pub struct Fabric {
@@ -92,6 +106,7 @@ impl Fabric {
             Unavailable::new(format!("the fabric's process does not start ({error})"), "look at the log")
         };
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        command.env("PATH", search_path());
         // Ctrl-C in a terminal is the lab's to deal with.
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).process_group(0);
         let child = command.spawn().map_err(failed)?;

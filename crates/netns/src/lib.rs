@@ -20,7 +20,7 @@ mod wire;
 
 pub use capture::capture;
 pub use enter::{ClientFiles, Entrance, NamespaceFile};
-pub use handle::{Applied, Fabric, FabricError, Opened};
+pub use handle::{Applied, Fabric, FabricError, Opened, search_path};
 pub use helper::fabric_main;
 pub use rules::ruleset;
 pub use wire::{Capabilities, Drift, Failed, Program, Unavailable};

@@ -7,7 +7,6 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
@@ -117,14 +116,15 @@ fn internet() -> (Namespace, Namespace) {
 
 fn serve(office: &Office, directory: &Path, gateway: &Namespace) -> Running {
     let address = office.server().public_address.unwrap();
-    let place = openvpn::Place { address, port: PORT, device: "tun-p2s", directory };
+    let (tunnel, first, last) = ("172.16.201.1", "172.16.201.128", "172.16.201.254");
+    let clients = first.parse().unwrap()..=last.parse().unwrap();
+    let place = openvpn::Place { address, port: PORT, device: "tun-p2s", tunnel: tunnel.parse().unwrap(), clients };
     let files = openvpn::server(&office.server(), &place).unwrap();
     for file in &files {
-        std::fs::write(&file.path, &file.text).unwrap();
-        let mode = if file.executable { 0o700 } else { 0o600 };
-        std::fs::set_permissions(&file.path, std::fs::Permissions::from_mode(mode)).unwrap();
+        std::fs::write(directory.join(file.name), &file.text).unwrap();
     }
-    let mut server = Running::start(gateway.enter("openvpn").arg("--config").arg(&files[0].path));
+    let mut server = gateway.enter("openvpn");
+    let mut server = Running::start(server.arg("--cd").arg(directory).args(["--config", files[0].name]));
     assert_eq!(server.until(&["Initialization Sequence Completed"]), Some(0), "{}", server.said);
     server
 }
@@ -185,7 +185,7 @@ async fn openvpn_connects_with_the_profile_and_revoked_and_strange_clients_are_r
     let (connected, ended) = connect(&profile, &friend, directory.path(), &laptop);
     assert_eq!(ended, Some(0), "{}\n{}", connected.said, server.said);
     let addresses = laptop.run("ip -4 -o address show dev tun0");
-    assert!(addresses.contains(" 172.16.201.2/24 "), "an address of the pool: {addresses}");
+    assert!(addresses.contains(" 172.16.201.128/24 "), "an address of the pool: {addresses}");
     let routes = laptop.run("ip -4 route show dev tun0");
     for route in ["10.0.0.0/16 ", "10.1.0.0/16 ", "192.0.2.0/24 "] {
         assert!(routes.contains(route), "{route} in {routes}");

@@ -282,11 +282,12 @@ async fn a_server_is_configured_by_the_gateway_alone() {
         address: "198.19.0.1".parse().unwrap(),
         port: 443,
         device: "tun0",
-        directory: std::path::Path::new("/run/gw"),
+        tunnel: "172.16.201.1".parse().unwrap(),
+        clients: "172.16.201.128".parse().unwrap()..="172.16.201.254".parse().unwrap(),
     };
     let [config, verify] = openvpn::server(&server, &place).unwrap();
     insta::with_settings!({filters => vec![(r"(?s)(-----BEGIN [^-]*-----).*?(-----END)", "$1…$2")]}, {
-        insta::assert_snapshot!(format!("{}\n--- {}\n{}", config.text, verify.path.display(), verify.text));
+        insta::assert_snapshot!(format!("{}\n--- {}\n{}", config.text, verify.name, verify.text));
     });
     let nobody = PointToSite { client_roots: Vec::new(), ..server };
     assert_eq!(openvpn::server(&nobody, &place), None, "without a root certificate nobody can get in");

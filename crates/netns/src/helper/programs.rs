@@ -92,6 +92,8 @@ impl Programs {
         if let Some(child) = &mut state.child {
             // It has ended by itself.
             let _ = child.kill();
+            // Its ports and devices are free for the next of its name.
+            let _ = child.wait();
         }
         running.stopped.notify_all();
         drop(state);

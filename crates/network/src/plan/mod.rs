@@ -35,6 +35,7 @@ pub use filter::{
     Addresses, BackboneFilter, Endpoint, Filter, GatewayFilter, GroupId, InterfaceFilter, PacketRule, PeerFilter,
     Protocol, RouterFilter,
 };
+pub use outside::TunnelAddresses;
 pub use standing::Standing;
 pub use types::{
     API_SERVER_RANGE, BACKBONE_HOP, FABRIC_MAC, LinkEnd, LinkName, Listener, MAIN_TABLE, Namespace, PUBLIC_DNS, Place,

@@ -3,7 +3,7 @@
 //! The tunnel of a point-to-site client or of a site is a veth pair into the gateway's namespace;
 //! real `openvpn` clients come in beside them, through the gateway's public address.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::Ipv4Addr, ops::RangeInclusive};
 
 use azure::ResourceId;
 use imbl::OrdSet;
@@ -153,7 +153,33 @@ fn tunnel_link(client: &Place, numbers: &mut FabricNumbers) -> LinkName {
     LinkName::new(numbers.label(client))
 }
 
-/// A client's address in the pool: the default client has the first, the others follow.
+/// How a client address pool is shared between the lab's own clients, whose tunnels are veth pairs, and
+/// those that a real server lets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TunnelAddresses {
+    /// The gateway's own end.
+    pub gateway: Ipv4Addr,
+    /// What a server may give to its clients: the upper half of the pool.
+    pub served: RangeInclusive<Ipv4Addr>,
+}
+
+/// The most addresses that one server gives out.
+const SERVED_MAX: u32 = 1 << 15;
+
+impl TunnelAddresses {
+    /// The shares of `pool`; `None` when it is too small to be shared.
+    pub fn of(pool: Ipv4Net) -> Option<Self> {
+        let half = 1_u32.checked_shl(31_u32.checked_sub(pool.prefix_len().into())?)?;
+        let (network, first) = (u32::from(pool.network()), u32::from(pool.network()).checked_add(half)?);
+        // All but the broadcast address; the lower half holds the gateway and one client at least.
+        let last = first.checked_add(half.min(SERVED_MAX).checked_sub(2)?)?;
+        let served = first.into()..=last.into();
+        (half > 2).then_some(Self { gateway: (network + 1).into(), served })
+    }
+}
+
+/// A client's address in the pool: the default client has the first, the others follow, below those
+/// that a server gives out.
 pub(super) fn tunnel_address(gateway: &Gateway, client: &Place, numbers: &mut FabricNumbers) -> Option<Ipv4Addr> {
     let pool = gateway.client_address_pool.first()?;
     // The first address is the gateway's own end.
@@ -161,7 +187,9 @@ pub(super) fn tunnel_address(gateway: &Gateway, client: &Place, numbers: &mut Fa
         Place::VpnClient(_) => 1,
         _ => 1 + numbers.number(client) as usize,
     };
-    pool.hosts().nth(skipped)
+    let address = pool.hosts().nth(skipped)?;
+    let served = TunnelAddresses::of(*pool).map(|addresses| *addresses.served.start());
+    served.is_none_or(|first| address < first).then_some(address)
 }
 
 /// What lies behind a gateway, seen from its tunnels: the network and the peers that use it.
@@ -195,4 +223,21 @@ fn first_of_each_prefix(routes: impl Iterator<Item = Route>) -> OrdSet<Route> {
 
 fn machine(routes: impl IntoIterator<Item = Route>) -> Namespace {
     Namespace { routes: with_default(routes), ..Namespace::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_gives_out_the_upper_half_of_the_pool() {
+        let shares = |pool: &str| {
+            let addresses = TunnelAddresses::of(pool.parse().unwrap())?;
+            Some(format!("{} {}-{}", addresses.gateway, addresses.served.start(), addresses.served.end()))
+        };
+        assert_eq!(shares("172.16.201.0/24").unwrap(), "172.16.201.1 172.16.201.128-172.16.201.254");
+        assert_eq!(shares("10.9.0.0/29").unwrap(), "10.9.0.1 10.9.0.4-10.9.0.6");
+        assert_eq!(shares("10.0.0.0/8").unwrap(), "10.0.0.1 10.128.0.0-10.128.127.254");
+        assert_eq!(["10.9.0.0/30", "10.9.0.0/31", "10.9.0.0/32"].map(shares), [const { None }; 3]);
+    }
 }

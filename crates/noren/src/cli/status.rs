@@ -5,7 +5,7 @@ use std::{io::Write, process::ExitCode};
 use clap::Args;
 
 use super::{LabArgs, Output, style, vantages};
-use crate::lab::{PlaneStatus, Status};
+use crate::lab::{PlaneStatus, Status, VpnServerStatus};
 
 #[derive(Debug, Args)]
 pub(super) struct StatusOptions {
@@ -35,6 +35,14 @@ fn plane(plane: &PlaneStatus) -> String {
     format!("{} ({means}{why})", plane.name)
 }
 
+fn vpn_server(server: &VpnServerStatus) -> String {
+    let address = server.address.map(|address| format!(" at {address}, TCP 443")).unwrap_or_default();
+    match &server.why {
+        None => format!("VPN server        {}: openvpn{address}\n", server.gateway),
+        Some(why) => format!("VPN server        {}: none runs, {why}\n", server.gateway),
+    }
+}
+
 fn render(status: &Status) -> String {
     let mut text = format!(
         "ARM and Entra ID  {}\ndata              {}\ndata plane        {}\nresources         {} at revision {}\n",
@@ -44,6 +52,7 @@ fn render(status: &Status) -> String {
         status.resources,
         status.revision
     );
+    text.extend(status.vpn_servers.iter().map(vpn_server));
     let mut clusters = style::table(&["CLUSTER", "GROUP", "POWER", "ADDRESS", "FQDN", "PRIVATE FQDN"]);
     for cluster in &status.clusters {
         let or_null = |value: &Option<String>| value.clone().unwrap_or_else(|| "null".to_owned());

@@ -33,15 +33,15 @@ const CONNECTIONS_MAX: usize = 16_384;
 
 /// Where the fabric is.
 #[derive(Clone, Default)]
-struct Realised {
+pub(super) struct Realised {
     /// The fabric's helper; nothing while there is none.
-    helper: Option<Arc<netns::Fabric>>,
+    pub(super) helper: Option<Arc<netns::Fabric>>,
     /// What was applied.
-    fabric: Arc<Fabric>,
+    pub(super) fabric: Arc<Fabric>,
     /// The network revision this is complete for.
     revision: u64,
     /// Why there is no kernel plane and will be none.
-    unavailable: Option<String>,
+    pub(super) unavailable: Option<String>,
 }
 
 /// The kernel plane of a lab.
@@ -187,6 +187,16 @@ impl RealisedHandle {
             (None, Some(why)) => PlaneStatus::new(PlaneStatus::PROXY, Some(why.clone())),
             (None, None) => PlaneStatus::new(PlaneStatus::KERNEL, Some("it is being made".to_owned())),
         }
+    }
+
+    /// The newest state; [`Self::changed`] waits for the next.
+    pub(super) fn newest(&mut self) -> Arc<Realised> {
+        Arc::clone(&self.0.borrow_and_update())
+    }
+
+    /// Waits for the next state; whether one will come.
+    pub(super) async fn changed(&mut self) -> bool {
+        self.0.changed().await.is_ok()
     }
 
     /// Waits until the plane is complete for `revision`, or known not to come.

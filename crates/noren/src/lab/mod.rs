@@ -19,6 +19,8 @@ mod kernel;
 mod ports;
 mod running;
 mod status;
+#[cfg(target_os = "linux")]
+mod vpn_gateways;
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,7 +31,7 @@ use azure::{Estate, ResourceId};
 use network::Network;
 use pki::{Authority, AuthorityPem, Redacted, ServerCertificate, UnixTime};
 use store::{Store, StoreError, Transaction};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::failure::Failure;
@@ -38,7 +40,7 @@ use kernel::{KernelPlane, RealisedHandle};
 use ports::{Ports, bind_tcp};
 
 pub(crate) use data_dir::DataDir;
-pub(crate) use running::{ClusterStatus, PlaneStatus, Running, SignIn, Stand, StandRequest, Status, VantageStatus};
+pub(crate) use running::{ClusterStatus, PlaneStatus, Running, SignIn, Stand, StandRequest, Status, VantageStatus, VpnServerStatus};
 
 /// Below this the store keeps what the lab itself needs: its authority and its ports.
 const AUTHORITY_KEY: &str = "/noren/authority";
@@ -87,6 +89,7 @@ pub(crate) struct Lab {
     network: Arc<ArcSwap<Network>>,
     listening: ListeningHandle,
     realised: RealisedHandle,
+    vpn_servers: watch::Receiver<Vec<VpnServerStatus>>,
     running: Running,
     authority_pem: String,
     shutdown: CancellationToken,
@@ -155,6 +158,14 @@ impl Lab {
             shutdown.clone(),
         );
         let realised = kernel.realised();
+        let (servers, vpn_servers) = watch::channel(Vec::new());
+        #[cfg(target_os = "linux")]
+        {
+            let gateways = vpn_gateways::VpnGateways::new(Arc::clone(&network), shutdown.clone(), servers);
+            tasks.spawn(gateways.follow(realised.clone()));
+        }
+        #[cfg(not(target_os = "linux"))]
+        drop(servers);
         match options.plane {
             PlaneChoice::Auto | PlaneChoice::Kernel => _ = tasks.spawn(kernel.follow(Arc::clone(&changed))),
             PlaneChoice::Proxy => kernel.decline("the lab was started with `--plane proxy`".to_owned()),
@@ -164,7 +175,18 @@ impl Lab {
         let running = running(&plane, url);
         let authority_pem = authority.certificate_pem().to_owned();
         let tls = tls(&authority)?;
-        let lab = Self { options, plane, network, listening, realised, running, authority_pem, shutdown, tasks };
+        let lab = Self {
+            options,
+            plane,
+            network,
+            listening,
+            realised,
+            vpn_servers,
+            running,
+            authority_pem,
+            shutdown,
+            tasks,
+        };
         let (plane, control, stop) = (lab.plane.clone(), lab.control(), lab.shutdown.clone());
         lab.tasks.spawn(async move { plane.serve(listener, tls, control, stop).await });
         lab.write_client_files()?;
@@ -236,6 +258,7 @@ impl Lab {
             network: Arc::clone(&self.network),
             listening: self.listening.clone(),
             realised: self.realised.clone(),
+            vpn_servers: self.vpn_servers.clone(),
             data: self.options.data.as_ref().map(|data| data.path().display().to_string()),
             url: self.running.url.clone(),
         }

@@ -1,6 +1,6 @@
 //! What a running lab tells its own command line: where it listens and the key to its controls.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,9 @@ pub(crate) struct Status {
     pub(crate) data: Option<String>,
     /// The data plane: how clients get at a vantage.
     pub(crate) plane: PlaneStatus,
+    /// The VPN servers of gateways that take point-to-site clients.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) vpn_servers: Vec<VpnServerStatus>,
     /// Where ARM listens.
     pub(crate) arm: String,
     /// The estate's revision.
@@ -81,6 +84,17 @@ impl PlaneStatus {
     pub(crate) fn new(name: &str, why: Option<String>) -> Self {
         Self { name: name.to_owned(), why }
     }
+}
+
+/// The VPN server of a gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VpnServerStatus {
+    /// The gateway's name.
+    pub(crate) gateway: String,
+    /// The public address that clients connect to.
+    pub(crate) address: Option<Ipv4Addr>,
+    /// Why no server runs.
+    pub(crate) why: Option<String>,
 }
 
 /// Who asks how to stand where.

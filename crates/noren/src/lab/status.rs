@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use network::{Network, Silent, Vantage, ViewId};
+use tokio::sync::watch;
 
 use super::{
     endpoints::{Listening, ListeningHandle},
     kernel::RealisedHandle,
-    running::{ClusterStatus, Stand, Status, VantageStatus, ViewStatus},
+    running::{ClusterStatus, Stand, Status, VantageStatus, ViewStatus, VpnServerStatus},
 };
 
 /// What reporting needs.
@@ -17,6 +18,7 @@ pub(super) struct Reporter {
     pub(super) network: Arc<ArcSwap<Network>>,
     pub(super) listening: ListeningHandle,
     pub(super) realised: RealisedHandle,
+    pub(super) vpn_servers: watch::Receiver<Vec<VpnServerStatus>>,
     pub(super) data: Option<String>,
     pub(super) url: String,
 }
@@ -41,6 +43,7 @@ impl Reporter {
             pid: std::process::id(),
             data: self.data.clone(),
             plane: self.realised.describe(),
+            vpn_servers: self.vpn_servers.borrow().clone(),
             arm: self.url.clone(),
             revision: network.revision(),
             resources: network.estate().len(),

@@ -4,16 +4,15 @@
 //! Azure names those by thumbprint, which `OpenVPN`'s own revocation lists do not know. A change of
 //! the gateway makes a new configuration; the server is started again with it.
 
-use std::{
-    fmt::Write as _,
-    net::Ipv4Addr,
-    path::{Path, PathBuf},
-};
+use std::{fmt::Write as _, net::Ipv4Addr, ops::RangeInclusive};
 
 use super::PointToSite;
 
 /// Clients at one time (`VpnGw1`; documentation "About gateway SKUs").
 const CLIENTS_MAX: u32 = 250;
+
+/// The script that refuses revoked certificates.
+const VERIFY: &str = "verify.sh";
 
 /// Where a server runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,42 +23,34 @@ pub struct Place<'a> {
     pub port: u16,
     /// The name of its tunnel device, at most 15 characters.
     pub device: &'a str,
-    /// A directory of its own, without quotes or backslashes in its path.
-    pub directory: &'a Path,
+    /// Its own address in the tunnel, of the pool's first prefix.
+    pub tunnel: Ipv4Addr,
+    /// The addresses it gives to clients, of the pool's first prefix.
+    pub clients: RangeInclusive<Ipv4Addr>,
 }
 
 /// One file that a server needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// Where it stands.
-    pub path: PathBuf,
+    /// Its name in the server's directory.
+    pub name: &'static str,
     /// Its text. It may hold keys: nobody but the server's user may read it.
     pub text: String,
-    /// Whether it is run.
-    pub executable: bool,
 }
 
-/// The files of a server, its configuration first: `openvpn --config <path>`. `None` when no
-/// certificate could get in, so that there is nothing to run.
+/// The files of a server, its configuration first: `openvpn --cd <directory> --config <name>`. `None`
+/// when no certificate could get in, so that there is nothing to run.
 pub fn server(gateway: &PointToSite, place: &Place<'_>) -> Option<[File; 2]> {
     if gateway.client_roots.is_empty() {
         return None;
     }
-    let verify = File {
-        path: place.directory.join("verify.sh"),
-        text: verify_script(gateway.revoked_thumbprints.iter().map(String::as_str)),
-        executable: true,
-    };
-    let config = File {
-        path: place.directory.join("server.conf"),
-        text: config(gateway, place, &verify.path)?,
-        executable: false,
-    };
-    Some([config, verify])
+    let verify = verify_script(gateway.revoked_thumbprints.iter().map(String::as_str));
+    let config = File { name: "server.conf", text: config(gateway, place)? };
+    Some([config, File { name: VERIFY, text: verify }])
 }
 
 /// Azure spreads clients over all prefixes of the pool; one server takes the first.
-fn config(gateway: &PointToSite, place: &Place<'_>, verify: &Path) -> Option<String> {
+fn config(gateway: &PointToSite, place: &Place<'_>) -> Option<String> {
     let pool = gateway.pool.first()?;
     let mut text = format!(
         "mode server
@@ -70,7 +61,10 @@ port {port}
 dev {device}
 dev-type tun
 topology subnet
-server {network} {mask}
+ifconfig {tunnel} {mask}
+ifconfig-pool {first} {last} {mask}
+push \"topology subnet\"
+push \"route-gateway {tunnel}\"
 duplicate-cn
 max-clients {CLIENTS_MAX}
 keepalive 10 60
@@ -83,15 +77,16 @@ dh none
 key-direction 0
 verify-client-cert require
 script-security 2
-tls-verify \"{verify}\"
+tls-verify \"/bin/sh {VERIFY}\"
 verb 3
 ",
         address = place.address,
         port = place.port,
         device = place.device,
-        network = pool.network(),
+        tunnel = place.tunnel,
         mask = pool.netmask(),
-        verify = verify.display(),
+        first = place.clients.start(),
+        last = place.clients.end(),
     );
     // Writing to a string cannot fail.
     for route in &gateway.routes {
