@@ -4,15 +4,12 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use azure::{ArmError, DnsName, Estate, Json, Kind, Resource, ResourceId, model::Model};
-use ipnet::Ipv4Net;
+use azure::{ArmError, DnsName, Json, Kind, Resource, ResourceId, model::Model};
 use serde_json::json;
 
+use super::public_side::free_address;
 use crate::provider::{Draft, Effect, Provider, Request};
 
-/// Source addresses of lab clients as the Internet sees them: the half of RFC 2544's benchmarking
-/// range that public API servers do not use.
-const CLIENT_ADDRESSES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 19, 0, 0), 16);
 /// Lines a client's hosts file may have.
 const HOSTS_MAX: usize = 256;
 /// DNS servers a client may have.
@@ -137,21 +134,9 @@ fn site_address(request: &Request<'_>, id: &ResourceId) -> Result<Option<Ipv4Add
     }
 }
 
-/// The lowest address that no client has.
-fn free_address(estate: &Estate) -> Option<Ipv4Addr> {
-    let taken: BTreeSet<Ipv4Addr> = estate
-        .of_kind(Kind::LabClient)
-        .filter_map(|client| match client.model() {
-            Model::LabClient(client) => client.public_address,
-            _ => None,
-        })
-        .collect();
-    CLIENT_ADDRESSES.hosts().find(|address| !taken.contains(address))
-}
-
 #[cfg(test)]
 mod tests {
-    use azure::{Change, sketch::Sketch};
+    use azure::{Change, Estate, sketch::Sketch};
     use serde_json::Value;
 
     use super::*;
@@ -191,6 +176,10 @@ mod tests {
         let second = put(&estate, "b", &json!({})).unwrap();
         assert_eq!(address(&first), Some(Ipv4Addr::new(198, 19, 0, 1)));
         assert_eq!(address(&second), Some(Ipv4Addr::new(198, 19, 0, 2)));
+        let id = ResourceId::group("s", "rg").resource(Kind::PublicIpAddress.arm_type(), "ip");
+        let public = Resource::new(id, &json!({"properties": {"ipAddress": "198.19.0.2"}}));
+        let third = put(&estate.apply(2, &[Change::put(public)]), "c", &json!({})).unwrap();
+        assert_eq!(address(&third), Some(Ipv4Addr::new(198, 19, 0, 3)), "a public IP address has the one before");
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod locations;
 pub mod namespaces;
 pub mod network;
 pub mod private_dns;
+mod public_side;
 pub mod resources;
 
 use azure::{ArmError, Kind};

@@ -40,7 +40,9 @@ use kernel::{KernelPlane, RealisedHandle};
 use ports::{Ports, bind_tcp};
 
 pub(crate) use data_dir::DataDir;
-pub(crate) use running::{ClusterStatus, PlaneStatus, Running, SignIn, Stand, StandRequest, Status, VantageStatus, VpnServerStatus};
+pub(crate) use running::{
+    ClusterStatus, PlaneStatus, Running, SignIn, Stand, StandRequest, Status, VantageStatus, VpnServerStatus,
+};
 
 /// Below this the store keeps what the lab itself needs: its authority and its ports.
 const AUTHORITY_KEY: &str = "/noren/authority";
@@ -175,18 +177,8 @@ impl Lab {
         let running = running(&plane, url);
         let authority_pem = authority.certificate_pem().to_owned();
         let tls = tls(&authority)?;
-        let lab = Self {
-            options,
-            plane,
-            network,
-            listening,
-            realised,
-            vpn_servers,
-            running,
-            authority_pem,
-            shutdown,
-            tasks,
-        };
+        let lab =
+            Self { options, plane, network, listening, realised, vpn_servers, running, authority_pem, shutdown, tasks };
         let (plane, control, stop) = (lab.plane.clone(), lab.control(), lab.shutdown.clone());
         lab.tasks.spawn(async move { plane.serve(listener, tls, control, stop).await });
         lab.write_client_files()?;

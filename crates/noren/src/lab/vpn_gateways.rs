@@ -105,7 +105,10 @@ impl VpnGateways {
     /// Keeps the server of one gateway running; says why it does not.
     async fn keep(&mut self, realised: &Realised, id: &ResourceId, server: PointToSite) -> Result<(), String> {
         let Some(fabric) = &realised.helper else {
-            return Err(realised.unavailable.clone().unwrap_or_else(|| "the kernel data plane is being made".to_owned()));
+            return Err(realised
+                .unavailable
+                .clone()
+                .unwrap_or_else(|| "the kernel data plane is being made".to_owned()));
         };
         if !fabric.capabilities().tun {
             return Err("/dev/net/tun cannot be opened: load the kernel module tun, or make the device \

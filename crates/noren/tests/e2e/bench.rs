@@ -2,12 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _},
     path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
     sync::OnceLock,
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 
 /// The program under test.
@@ -34,6 +38,10 @@ pub(crate) fn client(name: &str) -> Option<Client> {
 /// A running lab in a directory of its own; both are gone when it is dropped.
 pub(crate) struct Lab {
     directory: tempfile::TempDir,
+    /// The plane that every machine has, so that refusals have the same words everywhere; or the kernel's.
+    plane: &'static str,
+    /// Whose lab it is, if not this process's user's.
+    user: Option<u32>,
     process: Option<Child>,
     environment: OnceLock<BTreeMap<String, String>>,
 }
@@ -41,9 +49,39 @@ pub(crate) struct Lab {
 impl Lab {
     /// Starts a lab and waits until it says that it is ready.
     pub(crate) fn up() -> Self {
-        let mut lab = Self { directory: tempfile::tempdir().unwrap(), process: None, environment: OnceLock::new() };
+        Self::on("proxy", None)
+    }
+
+    fn on(plane: &'static str, user: Option<u32>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        if let Some(user) = user {
+            std::os::unix::fs::chown(directory.path(), Some(user), Some(user)).unwrap();
+        }
+        let mut lab = Self { directory, plane, user, process: None, environment: OnceLock::new() };
         lab.start(&[]);
         lab
+    }
+
+    /// A lab on the kernel plane, with the resource group `rg` and `az`; `None`, said aloud, where the machine
+    /// has no such plane for `user` (nobody named: this process's). Under CI that is a failure.
+    pub(crate) fn in_kernel(user: Option<u32>) -> Option<Self> {
+        client("az")?;
+        let lab = Self::on("kernel", user);
+        // It is asked once the plane stands or is known not to come.
+        let settled = |plane: &Value| plane["why"] != "it is being made";
+        let plane = loop {
+            let plane = lab.status()["plane"].clone();
+            if settled(&plane) {
+                break plane;
+            }
+        };
+        if plane["name"] != "kernel" {
+            assert!(std::env::var_os("CI").is_none(), "no kernel plane: {plane}");
+            eprintln!("SKIPPED: no kernel plane here: {plane}");
+            return None;
+        }
+        lab.az("group create -n rg -l japaneast");
+        Some(lab)
     }
 
     /// A lab with the resource group `rg` in `japaneast`, and `az` to work with it; `None` where there is no
@@ -57,8 +95,7 @@ impl Lab {
 
     /// Starts the lab on its data.
     pub(crate) fn start(&mut self, arguments: &[&str]) {
-        // The plane that every machine has, so that refusals have the same words everywhere.
-        let mut process = self.noren(&["up", "--plane", "proxy"]);
+        let mut process = self.noren(&["up", "--plane", self.plane]);
         let mut process = process.args(arguments).stdout(Stdio::piped()).spawn().expect("noren starts");
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let ready = lines.any(|line| line.is_ok_and(|line| line.contains("ready")));
@@ -76,11 +113,26 @@ impl Lab {
         }
     }
 
+    /// The lab's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a running lab").id()
+    }
+
     /// `noren <arguments> --data <the lab's>`, in an environment without a home of its own.
     pub(crate) fn noren(&self, arguments: &[&str]) -> Command {
-        let mut command = noren(&arguments[..1]);
-        command.arg("--data").arg(self.path("lab")).args(&arguments[1..]);
+        let mut command = self.own(NOREN.into());
+        command.env_remove("NOREN_DATA").stdin(Stdio::null());
+        command.arg(&arguments[0]).arg("--data").arg(self.path("lab")).args(&arguments[1..]);
         command.env("HOME", self.directory.path());
+        command
+    }
+
+    /// A program run by the lab's user.
+    fn own(&self, program: PathBuf) -> Command {
+        let Some(user) = self.user else { return Command::new(program) };
+        let mut command = Command::new("setpriv");
+        let ids = [format!("--reuid={user}"), format!("--regid={user}")];
+        command.args(ids).args(["--clear-groups", "--"]).arg(program);
         command
     }
 
@@ -94,13 +146,20 @@ impl Lab {
         serde_json::from_str(&self.noren_says(&["status", "--output", "json"])).expect("JSON")
     }
 
+    fn environment(&self) -> &BTreeMap<String, String> {
+        self.environment
+            .get_or_init(|| serde_json::from_str(&self.noren_says(&["env", "--json"])).expect("an object of texts"))
+    }
+
+    /// What `noren env` sets a variable to.
+    pub(crate) fn variable(&self, name: &str) -> &str {
+        &self.environment()[name]
+    }
+
     /// A program in the environment that `noren env` sets.
     pub(crate) fn program(&self, Client(program): Client) -> Command {
-        let environment = self
-            .environment
-            .get_or_init(|| serde_json::from_str(&self.noren_says(&["env", "--json"])).expect("an object of texts"));
         let mut command = Command::new(program);
-        command.envs(environment).env("HOME", self.directory.path()).stdin(Stdio::null());
+        command.envs(self.environment()).env("HOME", self.directory.path()).stdin(Stdio::null());
         command
     }
 
@@ -131,7 +190,8 @@ impl Lab {
     pub(crate) fn at(&self, vantage: &str, line: &str) -> Command {
         let line = words(line);
         let Client(program) = client(&line[0]).expect("the story asked for it");
-        let mut command = self.program(Client(NOREN.into()));
+        let mut command = self.own(NOREN.into());
+        command.envs(self.environment()).env("HOME", self.directory.path()).stdin(Stdio::null());
         command.args(["exec", "--from", vantage, "--"]).arg(program).args(&line[1..]);
         command
     }
@@ -189,6 +249,59 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// A program that runs beside the story and is asked to end with it.
+pub(crate) struct Background {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    /// What it has printed so far.
+    pub(crate) said: String,
+}
+
+impl Background {
+    /// Starts it.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program starts");
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output, said: String::new() }
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Reads until a line contains `words`; whether one did before it ended.
+    pub(crate) fn says(&mut self, words: &str) -> bool {
+        loop {
+            let mut line = String::new();
+            if self.output.read_line(&mut line).unwrap() == 0 {
+                return false;
+            }
+            self.said += &line;
+            if line.contains(words) {
+                return true;
+            }
+        }
+    }
+
+    /// Waits for its end; gives all that it printed.
+    pub(crate) fn ended(mut self) -> String {
+        self.output.read_to_string(&mut self.said).unwrap();
+        self.child.wait().unwrap();
+        std::mem::take(&mut self.said)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+            kill(pid, Signal::SIGTERM).unwrap();
+            self.child.wait().unwrap();
+        }
     }
 }
 

@@ -19,9 +19,13 @@ mod compute;
 mod kubernetes;
 mod names;
 mod networks;
+#[cfg(target_os = "linux")]
+mod packets;
 mod rights;
 mod sdk;
 mod sign_in;
 mod tour;
+#[cfg(target_os = "linux")]
+mod tunnel;
 mod vpn;
 mod zones;

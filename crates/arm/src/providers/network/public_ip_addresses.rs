@@ -1,16 +1,13 @@
 //! Public IP addresses: each has one address of the lab's public side as long as it lives.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
-
-use azure::{ArmError, Estate, Json, Kind, Resource, ResourceId, model::Model};
-use ipnet::Ipv4Net;
+use azure::{ArmError, Estate, Json, Resource, ResourceId};
 use serde_json::{Value, json};
 
-use super::{resource_guid, stamp};
+use super::{
+    super::public_side::{PUBLIC_SIDE, free_address},
+    resource_guid, stamp,
+};
 use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
-
-/// The lab's public side: the half of RFC 2544's range that API servers do not use.
-const POOL: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 19, 0, 0), 16);
 
 /// The provider of public IP addresses.
 pub struct PublicIpAddresses;
@@ -68,16 +65,6 @@ pub(super) fn user(estate: &Estate, address: &ResourceId) -> Option<String> {
     })
 }
 
-fn free_address(estate: &Estate) -> Option<Ipv4Addr> {
-    let address = |resource: &Resource| match resource.model() {
-        Model::PublicIpAddress(public) => public.address,
-        _ => None,
-    };
-    let taken: BTreeSet<Ipv4Addr> =
-        estate.of_kind(Kind::PublicIpAddress).filter_map(|resource| address(resource)).collect();
-    POOL.hosts().find(|address| !taken.contains(address))
-}
-
 fn no_address_left() -> ArmError {
-    ArmError::bad_request("PublicIPAddressPoolExhausted", format!("No address of {POOL} is left in this lab."))
+    ArmError::bad_request("PublicIPAddressPoolExhausted", format!("No address of {PUBLIC_SIDE} is left in this lab."))
 }

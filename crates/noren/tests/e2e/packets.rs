@@ -1,0 +1,307 @@
+//! The kernel plane: programs that know nothing of the lab run in its machines' namespaces, and Linux decides
+//! what they reach.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::json;
+
+use crate::bench::{Background, Lab, client, refused, said, says};
+
+/// `nobody`, a user without any right of its own.
+const NOBODY: u32 = 65534;
+const CLUSTER: &str = "aks create -g rg --no-ssh-key --yes --enable-private-cluster";
+
+/// A lab on the kernel plane with the network `v`, 10.1.0.0/16, and the machine `vm` in it.
+fn lab() -> Option<Lab> {
+    let lab = Lab::in_kernel(None)?;
+    network(&lab, "v", "10.1");
+    machine(&lab, "vm", "v");
+    Some(lab)
+}
+
+fn network(lab: &Lab, name: &str, prefix: &str) {
+    lab.az(&format!(
+        "network vnet create -g rg -n {name} --address-prefixes {prefix}.0.0/16 --subnet-name s --subnet-prefixes \
+         {prefix}.0.0/24"
+    ));
+}
+
+fn machine(lab: &Lab, name: &str, network: &str) {
+    lab.az(&format!("network nic create -g rg -n {name} --vnet-name {network} --subnet s"));
+}
+
+/// A private cluster in subnet `s` of `v`; its private FQDN. The kubeconfig is the default one.
+fn cluster(lab: &Lab) -> String {
+    let subnet = lab.az("network vnet subnet show -g rg --vnet-name v -n s")["id"].clone();
+    let cluster = lab.az(&format!("{CLUSTER} -n a --vnet-subnet-id {}", subnet.as_str().unwrap()));
+    said(&mut lab.az_command("aks get-credentials -g rg -n a"));
+    cluster["privateFqdn"].as_str().unwrap().to_owned()
+}
+
+/// A web server at a machine, whose one page is the machine's name.
+fn serve(lab: &Lab, machine: &str) -> Background {
+    let pages = lab.path(machine);
+    fs_err::create_dir(&pages).unwrap();
+    fs_err::write(pages.join("name"), machine).unwrap();
+    let line = format!("python3 -u -m http.server 80 --directory {}", pages.display());
+    let mut server = Background::start(lab.at(machine, &line).stderr(std::process::Stdio::null()));
+    assert!(server.says("Serving HTTP"), "{}", server.said);
+    server
+}
+
+/// Which machine answers there.
+fn who(lab: &Lab, from: &str, address: &str) -> String {
+    said(&mut lab.at(from, &format!("curl -sS --max-time 5 http://{address}/name")))
+}
+
+/// Asserts that nobody does.
+#[track_caller]
+fn nobody_answers(lab: &Lab, from: &str, address: &str) {
+    let (status, text) = refused(&mut lab.at(from, &format!("curl -sS --max-time 1 http://{address}/name")));
+    assert_eq!(status, 28, "silence, as in Azure: {text}");
+}
+
+/// The story of any program at a machine, told by whoever runs the lab.
+fn any_program_runs_at_a_machine(user: Option<u32>) {
+    let (Some(_), Some(_), Some(lab)) = (client("kubectl"), client("dig"), Lab::in_kernel(user)) else { return };
+    network(&lab, "v", "10.1");
+    let create = "vm create -g rg -n vm --vnet-name v --subnet s --image Ubuntu2204 --admin-username me";
+    lab.az(&format!("{create} --public-ip-address= --nsg= --generate-ssh-keys --only-show-errors"));
+    let private = cluster(&lab);
+    if user.is_some() {
+        // `az` ran as another user.
+        std::os::unix::fs::chown(lab.variable("KUBECONFIG"), user, user).unwrap();
+    }
+    assert_eq!(said(&mut lab.at("vm", &format!("dig +short {private}"))).trim(), "10.1.0.5");
+    says(&lab.kubectl("vm", "get nodes"), &["Ready"]);
+    let nobody = said(&mut lab.at("vm", &format!("curl -sSk https://{private}/version")));
+    says(&nobody, &["Unauthorized"]);
+    says(&said(&mut lab.at("vm", "bash -c 'cat /etc/resolv.conf'")), &["nameserver 168.63.129.16\n"]);
+    assert_eq!(said(&mut lab.at("vm", "bash -c 'cat /etc/hosts'")), "127.0.0.1 localhost\n");
+    says(&said(&mut lab.at("vm", "ip -br -4 addr")), &["eth0", "10.1.0.4/32"]);
+    assert_eq!(refused(&mut lab.at("vm", "bash -c 'exit 3'")).0, 3, "the program's own exit status");
+    let (_, outside) = refused(&mut lab.at("internet", "kubectl get --raw /version --request-timeout 2s"));
+    says(&outside, &["no such host"]);
+    let shell = lab.noren(&["shell", "--from", "vm"]).env("SHELL", "/bin/sh").output().unwrap();
+    assert!(shell.status.success(), "a shell without input ends: {}", String::from_utf8_lossy(&shell.stderr));
+}
+
+#[test]
+fn any_program_runs_at_a_machine_with_its_resolver_and_its_addresses() {
+    any_program_runs_at_a_machine(None);
+}
+
+#[test]
+fn an_ordinary_user_gets_the_same_by_user_namespaces() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("the other story is this one: the lab is an ordinary user's already");
+        return;
+    }
+    if client("setpriv").is_some() {
+        any_program_runs_at_a_machine(Some(NOBODY));
+    }
+}
+
+#[test]
+fn networks_with_the_same_addresses_stand_side_by_side_and_peering_joins_two() {
+    let Some(lab) = lab() else { return };
+    for (name, prefix) in [("twin", "10.1"), ("other", "10.2")] {
+        network(&lab, name, prefix);
+        machine(&lab, &format!("vm-{name}"), name);
+    }
+    // Every first machine of a network has the fourth address.
+    let _servers = ["vm", "vm-twin", "vm-other"].map(|name| serve(&lab, name));
+    assert_eq!([who(&lab, "vm", "10.1.0.4"), who(&lab, "vm-twin", "10.1.0.4")], ["vm", "vm-twin"]);
+    nobody_answers(&lab, "vm-other", "10.1.0.4");
+    for (near, far) in [("v", "other"), ("other", "v")] {
+        lab.az(&format!(
+            "network vnet peering create -g rg -n p --vnet-name {near} --remote-vnet {far} --allow-vnet-access"
+        ));
+    }
+    assert_eq!(who(&lab, "vm-other", "10.1.0.4"), "vm");
+    assert_eq!(who(&lab, "vm", "10.2.0.4"), "vm-other");
+    nobody_answers(&lab, "vm-twin", "10.2.0.4");
+    lab.az("network nsg create -g rg -n guard");
+    let rule = "network nsg rule create -g rg --nsg-name guard -n no-web --priority 100 --access Deny --protocol Tcp";
+    lab.az(&format!("{rule} --destination-port-ranges 80"));
+    lab.az("network vnet subnet update -g rg --vnet-name v -n s --nsg guard");
+    nobody_answers(&lab, "vm-other", "10.1.0.4");
+    lab.az("network nsg rule delete -g rg --nsg-name guard -n no-web");
+    assert_eq!(who(&lab, "vm-other", "10.1.0.4"), "vm");
+    lab.az("network vnet peering delete -g rg -n p --vnet-name v");
+    nobody_answers(&lab, "vm-other", "10.1.0.4");
+}
+
+#[test]
+fn an_endpoint_made_by_hand_leads_to_the_cluster_while_it_is_approved() {
+    let (Some(_), Some(lab)) = (client("kubectl"), lab()) else { return };
+    network(&lab, "far", "10.2");
+    machine(&lab, "vm-far", "far");
+    let private = cluster(&lab);
+    let id = lab.az("aks show -g rg -n a")["id"].clone();
+    let endpoint = "network private-endpoint create -g rg -n pe --vnet-name far --subnet s --group-id management";
+    let manual = format!("{endpoint} --connection-name c --manual-request true");
+    lab.az(&format!("{manual} --private-connection-resource-id {}", id.as_str().unwrap()));
+    // 10.2.0.4 is the machine's.
+    let get = format!("curl -sSk --max-time 2 --resolve {private}:443:10.2.0.5 https://{private}/version");
+    assert_eq!(refused(&mut lab.at("vm-far", &get)).0, 28, "pending: nobody is there");
+    let connections = format!("{}/privateEndpointConnections", id.as_str().unwrap());
+    let list = lab.az(&format!("rest --url {connections}?api-version=2025-07-01"));
+    let name = list["value"][0]["name"].as_str().unwrap();
+    let set = |status: &str| {
+        let body = json!({"properties": {"privateLinkServiceConnectionState": {"status": status}}});
+        let url = format!("{connections}/{name}?api-version=2025-07-01");
+        lab.az(&format!("rest --method put --url {url} --body '{body}'"));
+    };
+    set("Approved");
+    says(&said(&mut lab.at("vm-far", &get)), &["Unauthorized"]);
+
+    // An open connection: the watch is answered at once and then waits for what never comes.
+    let watch = format!("kubectl get namespaces --watch --server https://10.2.0.5 --tls-server-name {private}");
+    let mut watching = lab.at("vm-far", &watch);
+    // How soon client-go finds out that nobody is there any more: 45 s, if it is not told otherwise.
+    let watching =
+        watching.envs(["HTTP2_READ_IDLE_TIMEOUT_SECONDS", "HTTP2_PING_TIMEOUT_SECONDS"].map(|name| (name, "1")));
+    let mut watching = Background::start(watching);
+    assert!(watching.says("kube-system"), "{}", watching.said);
+    set("Rejected");
+    watching.ended();
+    refused(&mut lab.at("vm-far", &get));
+    says(&lab.kubectl("vm", "get nodes"), &["Ready"]);
+}
+
+#[test]
+fn a_stopped_cluster_is_not_reached_and_comes_back_at_another_address() {
+    let (Some(_), Some(lab)) = (client("kubectl"), lab()) else { return };
+    let private = cluster(&lab);
+    let address = || said(&mut lab.at("vm", &format!("dig +short {private}"))).trim().to_owned();
+    let before = address();
+    lab.az("aks stop -g rg -n a");
+    assert_eq!(address(), "");
+    refused(&mut lab.at("vm", "kubectl get --raw /version --request-timeout 2s"));
+    lab.az("aks start -g rg -n a");
+    assert_ne!(address(), before);
+    says(&lab.kubectl("vm", "get nodes"), &["Ready"]);
+}
+
+#[test]
+fn a_public_cluster_takes_connections_from_authorized_sources_only() {
+    let (Some(_), Some(lab)) = (client("kubectl"), Lab::in_kernel(None)) else { return };
+    lab.az("aks create -g rg -n a --no-ssh-key --yes");
+    said(&mut lab.az_command("aks get-credentials -g rg -n a"));
+    for (name, address) in [("office", "20.1.0.4"), ("cafe", "20.2.0.4")] {
+        let url = format!("/subscriptions/{{subscriptionId}}/resourceGroups/rg/providers/Noren.Lab/clients/{name}");
+        let body = json!({"location": "global", "properties": {"publicIPAddress": address}});
+        lab.az(&format!("rest --method put --url '{url}?api-version=2024-01-01' --body '{body}'"));
+    }
+    says(&lab.kubectl("cafe", "get nodes"), &["Ready"]);
+    lab.az("aks update -g rg -n a --api-server-authorized-ip-ranges 20.1.0.0/16");
+    says(&lab.kubectl("office", "get nodes"), &["Ready"]);
+    refused(&mut lab.at("cafe", "kubectl get --raw /version --request-timeout 2s"));
+    lab.az("aks update -g rg -n a --api-server-authorized-ip-ranges ''");
+    says(&lab.kubectl("cafe", "get nodes"), &["Ready"]);
+}
+
+#[test]
+fn a_dns_server_of_ones_own_in_a_machine_serves_its_network() {
+    let (Some(_), Some(_), Some(lab)) = (client("dnsmasq"), client("dig"), lab()) else { return };
+    machine(&lab, "client", "v");
+    let private = cluster(&lab);
+    let options = "--keep-in-foreground --conf-file=/dev/null --no-hosts --no-resolv --user=root --log-facility=-";
+    let serves = "--server=168.63.129.16 --address=/corp.example/10.1.0.9 --log-queries";
+    let mut server = lab.at("vm", &format!("sh -c 'exec dnsmasq {options} {serves} 2>&1'"));
+    let mut server = Background::start(&mut server);
+    assert!(server.says("started"), "{}", server.said);
+    lab.az("network vnet update -g rg -n v --dns-servers 10.1.0.4");
+    says(&said(&mut lab.at("client", "bash -c 'cat /etc/resolv.conf'")), &["nameserver 10.1.0.4\n"]);
+    let ask = |name: &str| said(&mut lab.at("client", &format!("dig +short {name}"))).trim().to_owned();
+    assert_eq!(ask("corp.example"), "10.1.0.9");
+    assert_eq!(ask(&private), "10.1.0.6");
+    assert!(server.says(&format!("{private} from 10.1.0.5")), "{}", server.said);
+}
+
+#[test]
+fn the_packets_at_a_machine_are_captured_for_tcpdump() {
+    let (Some(_), Some(lab)) = (client("tcpdump"), lab()) else { return };
+    machine(&lab, "other", "v");
+    let _server = serve(&lab, "other");
+    let file = lab.path("packets.pcap");
+    let mut capture = lab.noren(&["capture", "--at", "vm", "--write", file.to_str().unwrap()]);
+    let capture = Background::start(&mut capture);
+    // It has begun when the file has its head.
+    let begun = Instant::now();
+    while fs_err::metadata(&file).map_or(true, |file| file.len() < 24) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "no capture begins");
+    }
+    assert_eq!(who(&lab, "vm", "10.1.0.5"), "other");
+    kill(Pid::from_raw(capture.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    capture.ended();
+    let seen = said(Command::new("tcpdump").args(["-n", "-r"]).arg(&file));
+    says(&seen, &["10.1.0.4.", "10.1.0.5.80: Flags [S]", "HTTP: GET /name"]);
+}
+
+/// What the host's own network and mounts look like.
+fn host() -> String {
+    let lines = ["ip link", "ip addr", "ip route", "ip netns", "nft list ruleset"];
+    let network = lines.map(|line| {
+        let mut words = line.split(' ');
+        said(Command::new(words.next().unwrap()).args(words))
+    });
+    network.concat() + &fs_err::read_to_string("/proc/self/mounts").unwrap()
+}
+
+/// The processes that `parent` has started.
+fn children(parent: u32) -> Vec<u32> {
+    let tasks = fs_err::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| fs_err::read_to_string(task.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>()).collect()
+}
+
+/// Waits until a process is gone.
+fn gone(pid: u32) {
+    let begun = Instant::now();
+    let alive = || fs_err::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    while alive() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "process {pid} outlives its lab");
+    }
+}
+
+#[test]
+fn nothing_is_left_on_the_host_whoever_is_killed() {
+    if !nix::unistd::geteuid().is_root() || client("nft").is_none() {
+        eprintln!("SKIPPED: only root can read the host's rules");
+        return;
+    }
+    let before = host();
+    let Some(mut lab) = lab() else { return };
+    assert_eq!(host(), before, "while it runs");
+    let helper = |lab: &Lab| *children(lab.pid()).first().expect("the fabric's helper");
+    let first = helper(&lab);
+    let mut held = Background::start(&mut lab.at("vm", "sh -c 'echo here; exec sleep 600'"));
+    assert!(held.says("here"));
+    kill(Pid::from_raw(first.try_into().unwrap()), Signal::SIGKILL).unwrap();
+    gone(first);
+    held.ended();
+    assert_eq!(host(), before, "after the helper was killed");
+    while lab.status()["plane"]["why"] == "it is being made" {}
+    says(&said(&mut lab.at("vm", "ip -br -4 addr")), &["10.1.0.4/32"]);
+
+    let second = helper(&lab);
+    assert_ne!(first, second);
+    lab.kill();
+    gone(second);
+    assert_eq!(host(), before, "after the lab was killed");
+    lab.start(&[]);
+    says(&said(&mut lab.at("vm", "ip -br -4 addr")), &["10.1.0.4/32"]);
+    let third = helper(&lab);
+    lab.noren_says(&["down"]);
+    gone(third);
+    assert_eq!(host(), before, "after `noren down`");
+}
