@@ -8,12 +8,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    deletion::Deletion,
     discovery,
     objects::{ObjectStore, Page, Written},
+    openapi,
     patch::PatchType,
     protobuf,
-    request::{Objects, Options, Target},
-    reviews, scale,
+    request::{Objects, Options, Target, decode_path},
+    reviews::{self, User},
+    scale,
     status::Status,
     table::{self, IncludeObject},
     watch::{Form, WatchStream},
@@ -25,8 +28,10 @@ pub(crate) enum Answer {
     Json(StatusCode, Value, Vec<String>),
     /// The aggregated discovery document: clients know it by its content type alone.
     Discovery(Value),
-    /// Plain text.
-    Text(&'static str),
+    /// What is the same for all clusters, with its content type.
+    Bytes(&'static str, Bytes),
+    /// What never changes under its address: JSON that clients may keep.
+    Lasting(Bytes),
     /// Lines of JSON as they come.
     Watch(Box<WatchStream>),
 }
@@ -35,6 +40,8 @@ pub(crate) enum Answer {
 pub(crate) struct Api {
     pub(crate) objects: ObjectStore,
     pub(crate) version: String,
+    /// Who asks.
+    pub(crate) user: User,
     pub(crate) now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -44,11 +51,13 @@ impl Api {
     /// # Errors
     /// The refusal to send.
     pub(crate) async fn answer(&self, request: &Parts, body: &Bytes) -> Result<Answer, Status> {
-        if request.method == Method::POST && request.uri.path() == reviews::ACCESS {
-            let review = reviews::access(decode(request, body)?)?;
+        let path = decode_path(request.uri.path());
+        if request.method == Method::POST && (path == reviews::ACCESS || path == reviews::SUBJECT) {
+            let review = decode(request, body)?;
+            let review = if path == reviews::ACCESS { reviews::access(review)? } else { self.user.review(&review)? };
             return Ok(Answer::Json(StatusCode::CREATED, review, Vec::new()));
         }
-        match Target::parse(request.uri.path())? {
+        match Target::parse(&path)? {
             Target::Other(segments) => self.other(request, &segments),
             Target::Objects(objects) => self.on_objects(request, &objects, body).await,
         }
@@ -68,10 +77,16 @@ impl Api {
             ["apis", group] => discovery::one_group(group),
             ["apis", group, version] => discovery::resources(group, version),
             ["version"] => Some(discovery::version(&self.version)),
-            ["openapi", "v3"] => Some(discovery::openapi_index()),
-            ["openapi", "v3", "api", version] => discovery::openapi("", version),
-            ["openapi", "v3", "apis", group, version] => discovery::openapi(group, version),
-            ["healthz" | "livez" | "readyz"] => return Ok(Answer::Text("ok")),
+            ["openapi", "v2"] if accept(request).contains("protobuf") => {
+                return Ok(Answer::Bytes(openapi::V2_PROTOBUF, Bytes::from_static(openapi::V2_DOCUMENT)));
+            }
+            ["openapi", "v2"] => Some(openapi::v2()),
+            ["openapi", "v3"] => Some(openapi::index()),
+            ["openapi", "v3", "api", version] => return document("", version),
+            ["openapi", "v3", "apis", group, version] => return document(group, version),
+            ["healthz" | "livez" | "readyz"] => {
+                return Ok(Answer::Bytes("text/plain; charset=utf-8", Bytes::from_static(b"ok")));
+            }
             _ => None,
         };
         let found = found.ok_or_else(Status::no_such_path)?;
@@ -96,10 +111,7 @@ impl Api {
             }
             (&Method::POST, None) => {
                 let body = decode(request, body)?;
-                self.objects
-                    .create(objects, body, &options, (self.now)())
-                    .await
-                    .map(|written| self.written(objects, written, form))
+                self.objects.create(objects, body, &options).await.map(|written| self.written(objects, written, form))
             }
             (&Method::PUT, Some(name)) => {
                 let mut body = decode(request, body)?;
@@ -119,11 +131,13 @@ impl Api {
                 self.patch(objects, name, (patch_type, body), &options, form).await
             }
             (&Method::DELETE, Some(name)) => {
-                let dry_run = options.dry_run || wants_dry_run(body);
-                let answer = self.objects.delete(objects, name, dry_run, (self.now)()).await?;
-                Ok(ok(answer))
+                let deletion = Deletion::read(&options, &decode_options(request, body)?)?;
+                Ok(ok(self.objects.delete(objects, name, &deletion).await?))
             }
-            (&Method::DELETE, None) => self.delete_all(objects, &options, form).await,
+            (&Method::DELETE, None) => {
+                let deletion = Deletion::read(&options, &decode_options(request, body)?)?;
+                self.delete_all(objects, &options, &deletion, form).await
+            }
             _ => Err(Status::method_not_allowed()),
         }
     }
@@ -141,12 +155,22 @@ impl Api {
         Ok(self.written(objects, written, form))
     }
 
-    async fn delete_all(&self, objects: &Objects<'_>, options: &Options, form: Form) -> Result<Answer, Status> {
+    async fn delete_all(
+        &self,
+        objects: &Objects<'_>,
+        options: &Options,
+        deletion: &Deletion,
+        form: Form,
+    ) -> Result<Answer, Status> {
         let page = self.objects.list(objects, options)?;
         for item in &page.items {
             let name = item["metadata"]["name"].as_str().unwrap_or_default();
             let place = Objects { namespace: item["metadata"]["namespace"].as_str(), ..*objects };
-            self.objects.delete(&place, name, options.dry_run, (self.now)()).await?;
+            match self.objects.delete(&place, name, deletion).await {
+                // Gone with its owner, or somebody else was quicker.
+                Err(status) if status.code == 404 => {}
+                other => drop(other?),
+            }
         }
         Ok(ok(self.list(objects, page, form)))
     }
@@ -185,6 +209,11 @@ impl Api {
             }
         }
     }
+}
+
+fn document(group: &str, version: &str) -> Result<Answer, Status> {
+    let document = openapi::document(group, version).ok_or_else(Status::no_such_path)?;
+    Ok(Answer::Lasting(document.bytes.clone()))
 }
 
 fn ok(value: Value) -> Answer {
@@ -240,8 +269,7 @@ fn parse_json(body: &Bytes) -> Result<Value, Status> {
     serde_json::from_slice(body).map_err(|error| Status::bad_request(format!("couldn't parse the body: {error}")))
 }
 
-/// `DeleteOptions` in the body may ask for a dry run.
-fn wants_dry_run(body: &Bytes) -> bool {
-    let options: Value = serde_json::from_slice(body).unwrap_or_default();
-    options["dryRun"].as_array().is_some_and(|values| values.iter().any(|value| value == "All"))
+/// `DeleteOptions`, if the client sends any.
+fn decode_options(request: &Parts, body: &Bytes) -> Result<Value, Status> {
+    if body.is_empty() { Ok(Value::Null) } else { decode(request, body) }
 }

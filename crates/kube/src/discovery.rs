@@ -1,5 +1,4 @@
-//! What is served: discovery (legacy and aggregated), version, and enough OpenAPI v3 for clients
-//! to leave the validation of fields to the server.
+//! What is served: discovery (legacy and aggregated) and version.
 
 use serde_json::{Value, json};
 
@@ -68,27 +67,6 @@ pub(crate) fn version(version: &str) -> Value {
         "compiler": "",
         "platform": "linux/amd64",
     })
-}
-
-/// `/openapi/v3`: where the document of each group and version is.
-pub(crate) fn openapi_index() -> Value {
-    let paths = registry::group_versions().into_iter().map(|(group, version)| {
-        let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
-        let url = json!({"serverRelativeURL": format!("/openapi/v3/{path}")});
-        (path, url)
-    });
-    json!({"paths": paths.collect::<serde_json::Map<_, _>>()})
-}
-
-/// `/openapi/v3/…`: for each kind, that PATCH takes `fieldValidation` and `dryRun`.
-pub(crate) fn openapi(group: &str, version: &str) -> Option<Value> {
-    let paths: serde_json::Map<String, Value> = registry::of(group, version).map(openapi_path).collect();
-    if paths.is_empty() {
-        return None;
-    }
-    // Fields are not described: `kubectl explain` says that it finds nothing.
-    let info = json!({"title": "Kubernetes", "version": "v1"});
-    Some(json!({"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": {}}}))
 }
 
 fn named_groups() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -167,21 +145,4 @@ fn aggregated_resource(row: &'static Resource) -> Value {
 
 fn subresource_kind(row: &Resource, name: &str) -> (&'static str, &'static str, &'static str) {
     if name == "scale" { ("autoscaling", "v1", "Scale") } else { (row.group, row.version, row.kind) }
-}
-
-fn openapi_path(row: &'static Resource) -> (String, Value) {
-    let base =
-        if row.group.is_empty() { format!("/api/{}", row.version) } else { format!("/apis/{}", row.api_version()) };
-    let namespace = if row.namespaced { "/namespaces/{namespace}" } else { "" };
-    let parameter =
-        |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
-    let kind = json!({"group": row.group, "version": row.version, "kind": row.kind});
-    let patch = json!({
-        "operationId": format!("patch{}{}", if row.namespaced { "Namespaced" } else { "" }, row.kind),
-        "parameters": [parameter("dryRun"), parameter("fieldManager"), parameter("fieldValidation")],
-        "responses": {"200": {"description": "OK"}},
-        "x-kubernetes-action": "patch",
-        "x-kubernetes-group-version-kind": kind,
-    });
-    (format!("{base}{namespace}/{}/{{name}}", row.plural), json!({"patch": patch}))
 }

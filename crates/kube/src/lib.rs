@@ -6,19 +6,23 @@
 //! (authorization is not modelled yet).
 //!
 //! `registry` has a row for each kind; `api` turns a request into an answer; `objects` reads and
-//! writes with optimistic concurrency; `object`, `patch`, `selector` and `table` are pure.
+//! writes with optimistic concurrency, `deletion` deletes; `object`, `patch`, `rollout`, `selector` and
+//! `table` are pure.
 
 mod api;
 mod body;
+mod deletion;
 mod discovery;
 mod nodes;
 mod object;
 mod objects;
+mod openapi;
 mod patch;
 mod protobuf;
 mod registry;
 mod request;
 mod reviews;
+mod rollout;
 mod scale;
 mod selector;
 mod server;

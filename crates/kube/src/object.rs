@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     registry::Resource,
     request::FieldValidation,
+    rollout,
     status::{Cause, Status},
 };
 
@@ -125,14 +126,22 @@ pub(crate) fn create(row: &Resource, object: &mut Value, birth: &Birth<'_>) -> R
         fields.remove("status");
     }
     default(row, object);
+    if row.kind == "Deployment" {
+        rollout::observe(object, birth.now);
+    }
     validate(row, object)
 }
 
 /// Makes a checked body into the next state of `before`.
 ///
 /// # Errors
-/// 422 when it is not valid.
-pub(crate) fn update(row: &Resource, before: &Value, object: &mut Value) -> Result<(), Status> {
+/// 409 when it is meant for another object of the same name, 422 when it is not valid.
+pub(crate) fn update(row: &Resource, before: &Value, object: &mut Value, now: Timestamp) -> Result<(), Status> {
+    let held = before["metadata"]["uid"].as_str().unwrap_or_default();
+    if let Some(meant) = object["metadata"]["uid"].as_str().filter(|meant| !meant.is_empty() && *meant != held) {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        return Err(Status::precondition_failed(row.group, row.plural, name, ("UID", meant, held)));
+    }
     for field in ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         let kept = before["metadata"][field].clone();
         let Value::Object(metadata) = &mut object["metadata"] else { continue };
@@ -151,6 +160,9 @@ pub(crate) fn update(row: &Resource, before: &Value, object: &mut Value) -> Resu
     if has_generation(row) && desired(before) != desired(object) {
         let generation = before["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
         object["metadata"]["generation"] = json!(generation);
+    }
+    if row.kind == "Deployment" {
+        rollout::observe(object, now);
     }
     Ok(())
 }
@@ -217,7 +229,6 @@ fn default(row: &Resource, object: &mut Value) {
             set_default(spec, "revisionHistoryLimit", json!(10));
             set_default(spec, "progressDeadlineSeconds", json!(600));
             default_pod_spec(&mut spec["template"]["spec"]);
-            set_default(object, "status", json!({}));
         }
         "ReplicaSet" | "StatefulSet" | "ReplicationController" => {
             set_default(&mut object["spec"], "replicas", json!(1));
@@ -420,7 +431,7 @@ mod tests {
 
     #[test]
     fn a_new_object_gets_what_the_server_gives() {
-        let object = born("configmaps", json!({"metadata": {"generateName": "c-", "resourceVersion": "9"}})).unwrap();
+        let object = born("configmaps", json!({"metadata": {"generateName": "c-", "selfLink": "/x"}})).unwrap();
         assert_eq!(
             object,
             json!({"metadata": {"generateName": "c-", "namespace": "default", "name": "c-abcde", "uid": "u",
@@ -458,14 +469,14 @@ mod tests {
         let first = born("deployments", body).unwrap();
         let mut relabelled = first.clone();
         relabelled["metadata"]["labels"] = json!({"x": "y"});
-        update(row, &first, &mut relabelled).unwrap();
+        update(row, &first, &mut relabelled, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(relabelled["metadata"]["generation"], 1);
         let mut scaled = first.clone();
         scaled["spec"]["replicas"] = json!(3);
-        update(row, &first, &mut scaled).unwrap();
+        update(row, &first, &mut scaled, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(scaled["metadata"]["generation"], 2);
         let mut reselected = first.clone();
         reselected["spec"]["selector"] = json!({"matchLabels": {"a": "c"}});
-        assert_eq!(update(row, &first, &mut reselected).unwrap_err().code, 422);
+        assert_eq!(update(row, &first, &mut reselected, Timestamp::UNIX_EPOCH).unwrap_err().code, 422);
     }
 }

@@ -1,24 +1,26 @@
-//! Objects in the store: read, list, create, update, patch, delete, with optimistic concurrency.
+//! Objects in the store: read, list, create, update, patch, with optimistic concurrency.
 //!
 //! Keys are `/kube/<cluster>/<group>/<plural>/[<namespace>/]<name>`; the core group is `core`. An
 //! object is stored as JSON without its resource version, which is the store's revision of the key.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use store::{Condition, KeyValue, Outcome, RangeOptions, Store, Transaction};
 
 use crate::{
+    deletion::{is_doomed, is_held},
     object::{self, Birth},
     patch::{self, PatchType},
-    registry::{self, Resource},
+    registry::Resource,
     request::{Objects, Options},
     services,
-    status::{Status, success},
+    status::Status,
 };
 
 /// Times a write is tried again when somebody else was quicker.
-const RETRIES_MAX: usize = 8;
-/// Objects one page of a list has at most, whatever the client asks.
+pub(crate) const RETRIES_MAX: usize = 8;
+/// Objects one page of a list has at most, however large a page the client asks for.
 const PAGE_MAX: usize = 10_000;
 /// What generated names end in, as the real server draws it: no vowels, no look-alikes.
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -29,6 +31,8 @@ pub(crate) struct ObjectStore {
     pub(crate) store: Store,
     pub(crate) cluster: String,
     pub(crate) service_cidr: String,
+    /// What is written now is written at this time.
+    pub(crate) now: Timestamp,
 }
 
 /// An object written, and what the client should be warned of.
@@ -70,7 +74,7 @@ impl ObjectStore {
         Ok(self.entry(objects, name)?.1)
     }
 
-    fn entry(&self, objects: &Objects<'_>, name: &str) -> Result<(KeyValue, Value), Status> {
+    pub(crate) fn entry(&self, objects: &Objects<'_>, name: &str) -> Result<(KeyValue, Value), Status> {
         let row = objects.resource;
         let entry = self.store.get(&self.key(objects, name))?;
         let entry = entry.ok_or_else(|| Status::not_found(row.group, row.plural, name))?;
@@ -78,25 +82,44 @@ impl ObjectStore {
         Ok((entry, object))
     }
 
-    /// A page of objects that the selectors select.
+    /// The objects that the selectors select: all, or a page of them when the client wants pages.
+    ///
+    /// Later pages are as of when they are read, but carry the first one's revision: a watch from it
+    /// sees every change that the pages may or may not have seen.
     ///
     /// # Errors
-    /// 400 for a continue token that is none.
+    /// 400 for a continue token that is none, 410 for a past that is not kept, 504 for a future.
     pub(crate) fn list(&self, objects: &Objects<'_>, options: &Options) -> Result<Page, Status> {
+        options.fields.check(objects.resource)?;
         let prefix = self.prefix(objects.resource, objects.namespace);
-        let limit = if options.limit == 0 { PAGE_MAX } else { options.limit.min(PAGE_MAX) };
-        let start_after = options.continue_token.as_deref().map(|token| read_token(&prefix, token)).transpose()?;
-        let range = self.store.range(&prefix, &RangeOptions { limit, start_after })?;
-        let last = range.entries.last().map(|entry| entry.key.to_string()).filter(|_| range.more);
-        let mut items = Vec::with_capacity(range.entries.len());
-        for entry in &range.entries {
-            let object = decode(entry)?;
-            if options.labels.matches(&object) && options.fields.matches(&object) {
-                items.push(object);
+        let limit = options.limit.min(PAGE_MAX);
+        let token = options.continue_token.as_deref().map(Token::read).transpose()?;
+        if token.is_some() && options.resource_version.is_some_and(|version| version > 0) {
+            return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
+        }
+        let mut revision = token.as_ref().map(|token| token.revision);
+        let mut start_after = token.map(|token| prefix.clone() + &token.start);
+        let mut items = Vec::new();
+        loop {
+            let range = self.store.range(&prefix, &RangeOptions { limit, start_after })?;
+            let revision = *revision.get_or_insert(range.revision.0);
+            options.check_version(revision)?;
+            for (index, entry) in range.entries.iter().enumerate() {
+                let object = decode(entry)?;
+                if options.labels.matches(&object) && options.fields.matches(&object) {
+                    items.push(object);
+                }
+                if limit > 0 && items.len() == limit && (range.more || index + 1 < range.entries.len()) {
+                    let start = entry.key.strip_prefix(&prefix).unwrap_or_default().to_owned();
+                    let continue_token = Some(Token { revision, start }.write());
+                    return Ok(Page { items, revision, continue_token });
+                }
+            }
+            start_after = range.entries.last().map(|entry| entry.key.to_string());
+            if !range.more {
+                return Ok(Page { items, revision, continue_token: None });
             }
         }
-        let continue_token = last.map(|key| write_token(&prefix, &key));
-        Ok(Page { items, revision: range.revision.0, continue_token })
     }
 
     /// Creates an object from a body.
@@ -108,44 +131,52 @@ impl ObjectStore {
         objects: &Objects<'_>,
         mut body: Value,
         options: &Options,
-        now: Timestamp,
     ) -> Result<Written, Status> {
         let row = objects.resource;
         object::check_envelope(row, &mut body, objects.namespace, None)?;
+        if version_of(&body)?.is_some() {
+            return Err(Status::internal("resourceVersion should not be set on objects to be created"));
+        }
         let warnings = object::check_fields(row, &body, options.field_validation)?;
         let uid = uuid::Uuid::new_v4().to_string();
         let suffix: String = (0..5).map(|_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())])).collect();
-        object::create(row, &mut body, &Birth { now, uid, suffix: &suffix })?;
+        object::create(row, &mut body, &Birth { now: self.now, uid, suffix: &suffix })?;
         if row.kind == "Service" {
             services::assign_cluster_ip(self, &mut body)?;
         }
         let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let key = self.key(objects, &name);
-        let mut transaction = Transaction::new().when(Condition::Absent { key: key.clone() });
-        if let Some(namespace) = objects.namespace {
-            let place = self.namespace_key(namespace);
-            if self.store.get(&place)?.is_none() {
-                return Err(Status::not_found("", "namespaces", namespace));
+        for _ in 0..RETRIES_MAX {
+            let mut transaction = Transaction::new().when(Condition::Absent { key: key.clone() });
+            if let Some(namespace) = objects.namespace {
+                transaction = transaction.when(self.open_namespace(row, namespace, &name)?);
             }
-            transaction = transaction.when(Condition::Exists { key: place });
-        }
-        if options.dry_run {
-            let exists = self.store.get(&key)?.is_some();
             let taken = || Status::already_exists(row.group, row.plural, &name);
-            return if exists { Err(taken()) } else { Ok(Written { object: body, created: true, warnings }) };
+            if options.dry_run {
+                let exists = self.store.get(&key)?.is_some();
+                return if exists { Err(taken()) } else { Ok(Written { object: body, created: true, warnings }) };
+            }
+            match self.store.commit(transaction.put(key.clone(), body.to_string())).await? {
+                Outcome::Committed(revision) => {
+                    set_version(&mut body, revision.0);
+                    return Ok(Written { object: body, created: true, warnings });
+                }
+                Outcome::ConditionFailed { condition, .. } if condition.key() == key => return Err(taken()),
+                // The namespace has changed meanwhile; perhaps it ends.
+                Outcome::ConditionFailed { .. } => {}
+            }
         }
-        match self.store.commit(transaction.put(key.clone(), body.to_string())).await? {
-            Outcome::Committed(revision) => {
-                set_version(&mut body, revision.0);
-                Ok(Written { object: body, created: true, warnings })
-            }
-            Outcome::ConditionFailed { condition, .. } if condition.key() == key => {
-                Err(Status::already_exists(row.group, row.plural, &name))
-            }
-            Outcome::ConditionFailed { .. } => {
-                Err(Status::not_found("", "namespaces", objects.namespace.unwrap_or_default()))
-            }
+        Err(Status::conflict(row.group, row.plural, &name))
+    }
+
+    /// That a namespace is as it is now: there, and not about to end.
+    fn open_namespace(&self, row: &Resource, namespace: &str, name: &str) -> Result<Condition, Status> {
+        let entry = self.store.get(&self.namespace_key(namespace))?;
+        let entry = entry.ok_or_else(|| Status::not_found("", "namespaces", namespace))?;
+        if is_doomed(&decode(&entry)?) {
+            return Err(Status::namespace_ends(row.group, row.plural, name, namespace));
         }
+        Ok(Condition::ModRevision { key: entry.key.to_string(), revision: entry.mod_revision })
     }
 
     /// Replaces an object (or its status) by a body.
@@ -162,13 +193,13 @@ impl ObjectStore {
         let row = objects.resource;
         object::check_envelope(row, &mut body, objects.namespace, Some(name))?;
         let warnings = object::check_fields(row, &body, options.field_validation)?;
-        let wanted = version_of(&body);
+        let wanted = version_of(&body)?;
         let object = self
             .write(objects, name, options.dry_run, |entry, stored| {
                 if wanted.is_some_and(|wanted| wanted != entry.mod_revision.0) {
                     return Err(Status::conflict(row.group, row.plural, name));
                 }
-                next_state(objects, stored, body.clone())
+                next_state(objects, stored, body.clone(), self.now)
             })
             .await?;
         Ok(Written { object, created: false, warnings })
@@ -193,11 +224,11 @@ impl ObjectStore {
                 object::check_envelope(row, &mut patched, objects.namespace, Some(name))?;
                 warnings = object::check_fields(row, &patched, options.field_validation)?;
                 // A patch that names a version means that version and no other.
-                let wanted = version_of(&patch);
+                let wanted = version_of(&patch)?;
                 if wanted.is_some_and(|wanted| wanted != entry.mod_revision.0) {
                     return Err(Status::conflict(row.group, row.plural, name));
                 }
-                next_state(objects, stored, patched)
+                next_state(objects, stored, patched, self.now)
             })
             .await?;
         Ok(Written { object, created: false, warnings })
@@ -219,15 +250,18 @@ impl ObjectStore {
             if next == stored || dry_run {
                 return Ok(next);
             }
-            let unchanged = Condition::ModRevision { key: entry.key.to_string(), revision: entry.mod_revision };
-            let finished = is_finished(&next);
-            let transaction = Transaction::new().when(unchanged);
+            // A namespace ends with what is in it.
+            let finished = is_doomed(&next) && !is_held(&next) && row.kind != "Namespace";
             let transaction = if finished {
-                transaction.delete(entry.key.to_string())
+                self.removal(entry, next.clone(), false)?
             } else {
-                transaction.put(entry.key.to_string(), without_version(&next))
+                let unchanged = Condition::ModRevision { key: entry.key.to_string(), revision: entry.mod_revision };
+                Transaction::new().when(unchanged).put(entry.key.to_string(), without_version(&next))
             };
             if let Outcome::Committed(revision) = self.store.commit(transaction).await? {
+                if is_doomed(&next) && !is_held(&next) {
+                    self.finish_namespace(objects.namespace.unwrap_or(name)).await?;
+                }
                 set_version(&mut next, revision.0);
                 return Ok(next);
             }
@@ -235,71 +269,20 @@ impl ObjectStore {
         Err(Status::conflict(row.group, row.plural, name))
     }
 
-    /// Deletes an object: at once, or when its finalizers are done. Gives the answer's body.
-    ///
-    /// # Errors
-    /// 404, 403 for what may not be deleted.
-    pub(crate) async fn delete(
-        &self,
-        objects: &Objects<'_>,
-        name: &str,
-        dry_run: bool,
-        now: Timestamp,
-    ) -> Result<Value, Status> {
-        let row = objects.resource;
-        if row.kind == "Namespace" && ["default", "kube-system", "kube-public"].contains(&name) {
-            let message = format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted");
-            return Err(Status::forbidden(message));
-        }
-        let (entry, stored) = self.entry(objects, name)?;
-        let uid = stored["metadata"]["uid"].as_str().unwrap_or_default();
-        let held = stored["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty());
-        if dry_run {
-            return Ok(success(row.group, row.plural, name, uid));
-        }
-        if held {
-            return self
-                .write(objects, name, false, |_, stored| {
-                    let mut next = stored.clone();
-                    if next["metadata"]["deletionTimestamp"].is_null() {
-                        next["metadata"]["deletionTimestamp"] = json!(object::rfc3339(now));
-                        next["metadata"]["deletionGracePeriodSeconds"] = json!(0);
-                    }
-                    Ok(next)
-                })
-                .await;
-        }
-        let mut transaction = Transaction::new().delete(entry.key.to_string());
-        if row.kind == "Namespace" {
-            for inside in registry::RESOURCES.iter().filter(|inside| inside.namespaced) {
-                transaction = transaction.delete_prefix(self.prefix(inside, Some(name)));
-            }
-        }
-        self.store.commit(transaction).await?;
-        Ok(success(row.group, row.plural, name, uid))
-    }
-
     /// Where a namespace lies.
-    fn namespace_key(&self, name: &str) -> String {
+    pub(crate) fn namespace_key(&self, name: &str) -> String {
         format!("/kube/{}/core/namespaces/{name}", self.cluster)
     }
 }
 
 /// The next state of an object, or of its status where that is what the path names.
-fn next_state(objects: &Objects<'_>, stored: &Value, wanted: Value) -> Result<Value, Status> {
+fn next_state(objects: &Objects<'_>, stored: &Value, wanted: Value, now: Timestamp) -> Result<Value, Status> {
     if objects.subresource == Some("status") {
         return Ok(object::update_status(stored, &wanted));
     }
     let mut next = wanted;
-    object::update(objects.resource, stored, &mut next)?;
+    object::update(objects.resource, stored, &mut next, now)?;
     Ok(next)
-}
-
-/// Deleted, and its last finalizer is gone.
-fn is_finished(object: &Value) -> bool {
-    let metadata = &object["metadata"];
-    let held = metadata["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty());
-    metadata["deletionTimestamp"].is_string() && !held
 }
 
 /// The object of an entry, with its resource version.
@@ -319,7 +302,7 @@ pub(crate) fn set_version(object: &mut Value, revision: u64) {
     }
 }
 
-fn without_version(object: &Value) -> String {
+pub(crate) fn without_version(object: &Value) -> String {
     let mut object = object.clone();
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         metadata.remove("resourceVersion");
@@ -327,19 +310,31 @@ fn without_version(object: &Value) -> String {
     object.to_string()
 }
 
-fn version_of(object: &Value) -> Option<u64> {
-    object["metadata"]["resourceVersion"].as_str().filter(|version| !version.is_empty())?.parse().ok()
+/// The resource version a body names; an empty one is none.
+fn version_of(object: &Value) -> Result<Option<u64>, Status> {
+    let named = object["metadata"]["resourceVersion"].as_str().filter(|version| !version.is_empty());
+    let invalid = |text: &str| Status::bad_request(format!("invalid resource version {text:?}"));
+    named.map(|text| text.parse().map_err(|_| invalid(text))).transpose()
 }
 
-/// A continue token is the last key without its prefix, in base64 so that clients take it as it is.
-fn write_token(prefix: &str, key: &str) -> String {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    URL_SAFE_NO_PAD.encode(key.strip_prefix(prefix).unwrap_or(key))
+/// Where a list goes on: behind which key, and as of which revision it began. In base64, so that clients
+/// take it as it is.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Token {
+    #[serde(rename = "rv")]
+    revision: u64,
+    /// The last key seen, without the prefix of the list.
+    start: String,
 }
 
-fn read_token(prefix: &str, token: &str) -> Result<String, Status> {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    let rest = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let rest = rest.ok_or_else(|| Status::bad_request("continue key is not valid"))?;
-    Ok(format!("{prefix}{rest}"))
+impl Token {
+    fn write(&self) -> String {
+        URL_SAFE_NO_PAD.encode(json!(self).to_string())
+    }
+
+    fn read(token: &str) -> Result<Self, Status> {
+        let json = URL_SAFE_NO_PAD.decode(token).ok();
+        let token = json.and_then(|json| serde_json::from_slice(&json).ok());
+        token.ok_or_else(|| Status::bad_request("continue key is not valid"))
+    }
 }

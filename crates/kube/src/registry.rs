@@ -8,6 +8,7 @@ use k8s_openapi::api::{
     core::v1 as core, discovery::v1 as discovery, events::v1 as events, networking::v1 as networking,
     policy::v1 as policy, rbac::v1 as rbac, scheduling::v1 as scheduling, storage::v1 as storage,
 };
+use k8s_openapi::schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -25,6 +26,8 @@ pub(crate) struct Resource {
     /// `status`, `scale`, …
     pub(crate) subresources: &'static [&'static str],
     pub(crate) check: fn(&Value) -> Result<Vec<String>, String>,
+    /// A reference to its schema, which the generator then has.
+    pub(crate) schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
 /// What can be done with every kind.
@@ -61,6 +64,7 @@ macro_rules! resources {
                 namespaced: scope!($scope),
                 subresources: &[$($sub),*],
                 check: check::<$module::$kind>,
+                schema: SchemaGenerator::subschema_for::<$module::$kind>,
             },
         )*];
     };

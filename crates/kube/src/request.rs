@@ -83,11 +83,15 @@ pub(crate) struct Options {
     pub(crate) limit: usize,
     pub(crate) continue_token: Option<String>,
     pub(crate) resource_version: Option<u64>,
+    /// Exactly that version, not a later one.
+    pub(crate) exact: bool,
     pub(crate) watch: bool,
     pub(crate) timeout_s: Option<u64>,
     pub(crate) bookmarks: bool,
-    pub(crate) send_initial_events: bool,
+    pub(crate) send_initial_events: Option<bool>,
     pub(crate) dry_run: bool,
+    /// What becomes of what a deleted object owns.
+    pub(crate) propagation: Option<String>,
     pub(crate) field_validation: FieldValidation,
 }
 
@@ -112,7 +116,9 @@ impl Options {
                 "watch" => options.watch = flag,
                 "timeoutSeconds" => options.timeout_s = Some(number()?),
                 "allowWatchBookmarks" => options.bookmarks = flag,
-                "sendInitialEvents" => options.send_initial_events = flag,
+                "sendInitialEvents" => options.send_initial_events = Some(flag),
+                "resourceVersionMatch" => options.exact = value == "Exact",
+                "propagationPolicy" if !value.is_empty() => options.propagation = Some(value),
                 "dryRun" => options.dry_run = value == "All",
                 "fieldValidation" => {
                     options.field_validation = match value.as_str() {
@@ -128,6 +134,25 @@ impl Options {
         }
         Ok(options)
     }
+
+    /// Whether what is there at revision `current` is as of the version the client asks for.
+    ///
+    /// # Errors
+    /// 504 for a version that is yet to come, 410 for exactly one that was.
+    pub(crate) fn check_version(&self, current: u64) -> Result<(), Status> {
+        match self.resource_version {
+            Some(wanted) if wanted > current => Err(Status::too_large_version(wanted, current)),
+            Some(wanted) if self.exact && wanted < current => {
+                Err(Status::gone("The resourceVersion for the provided list is too old."))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Percent-decodes a path: some clients encode the colons in names of roles.
+pub(crate) fn decode_path(path: &str) -> String {
+    percent_decode(&path.replace('+', "%2B"))
 }
 
 /// Percent-decodes a query value; `+` is a space.
@@ -188,5 +213,6 @@ mod tests {
         assert_eq!((options.limit, options.watch, options.field_validation), (5, true, FieldValidation::Strict));
         assert!(Options::parse("resourceVersion=abc").is_err());
         assert_eq!(percent_decode("%zz%4"), "\u{4}");
+        assert_eq!(decode_path("/roles/system%3Aa+b"), "/roles/system:a+b");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::status::Status;
+use crate::{registry::Resource, status::Status};
 
 /// A label selector; all requirements must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,10 +16,12 @@ enum Requirement {
     NotIn(String, BTreeSet<String>),
     Exists(String),
     DoesNotExist(String),
+    Above(String, i64),
+    Below(String, i64),
 }
 
 impl LabelSelector {
-    /// Reads `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
+    /// Reads `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1,m<2`.
     ///
     /// # Errors
     /// 400 when a requirement cannot be read.
@@ -32,11 +34,14 @@ impl LabelSelector {
         let labels = &object["metadata"]["labels"];
         self.0.iter().all(|requirement| {
             let value = |key: &str| labels[key].as_str();
+            let number = |key: &str| value(key)?.parse::<i64>().ok();
             match requirement {
                 Requirement::In(key, values) => value(key).is_some_and(|value| values.contains(value)),
                 Requirement::NotIn(key, values) => value(key).is_none_or(|value| !values.contains(value)),
                 Requirement::Exists(key) => value(key).is_some(),
                 Requirement::DoesNotExist(key) => value(key).is_none(),
+                Requirement::Above(key, bound) => number(key).is_some_and(|number| number > *bound),
+                Requirement::Below(key, bound) => number(key).is_some_and(|number| number < *bound),
             }
         })
     }
@@ -77,11 +82,61 @@ fn parse_requirement(text: &str) -> Result<Requirement, Status> {
     if let Some(key) = text.strip_prefix('!') {
         return Ok(Requirement::DoesNotExist(key.trim().to_owned()));
     }
+    let bound = |bound: &str| bound.trim().parse().map_err(|_| unreadable());
+    if let Some((key, number)) = text.split_once('>') {
+        return Ok(Requirement::Above(key.trim().to_owned(), bound(number)?));
+    }
+    if let Some((key, number)) = text.split_once('<') {
+        return Ok(Requirement::Below(key.trim().to_owned(), bound(number)?));
+    }
     if text.contains([' ', '(', ')']) {
         return Err(unreadable());
     }
     Ok(Requirement::Exists(text.to_owned()))
 }
+
+/// The fields that can be selected by beside name and namespace, of each kind.
+///
+/// Source: the field label conversions of kubernetes/kubernetes `pkg/apis/*/v1/conversion.go`.
+const FIELDS: &[(&str, &[&str])] = &[
+    ("Namespace", &["status.phase"]),
+    ("Node", &["spec.unschedulable"]),
+    ("Secret", &["type"]),
+    ("Service", &["spec.clusterIP", "spec.type"]),
+    ("ReplicationController", &["status.replicas"]),
+    ("ReplicaSet", &["status.replicas"]),
+    ("Job", &["status.successful"]),
+    (
+        "Pod",
+        &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+            "status.nominatedNodeName",
+        ],
+    ),
+    (
+        "Event",
+        &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+    ),
+];
 
 /// A field selector: paths and the values they must or must not have.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -108,11 +163,33 @@ impl FieldSelector {
         comparisons.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether an object satisfies it; a field that is not there counts as empty.
+    /// Whether objects of a kind can be selected so.
+    ///
+    /// # Errors
+    /// 400 for a field that the real server does not select by.
+    pub(crate) fn check(&self, row: &Resource) -> Result<(), Status> {
+        let known = FIELDS.iter().find(|(kind, _)| *kind == row.kind).map_or(&[][..], |(_, fields)| fields);
+        let wrong = self.0.iter().find(|(path, ..)| {
+            !matches!(path.as_str(), "metadata.name" | "metadata.namespace") && !known.contains(&path.as_str())
+        });
+        match wrong {
+            Some((path, ..)) => Err(Status::bad_request(format!("field label not supported: {path}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether an object satisfies it; a field that is not there counts as false, zero or empty.
     pub(crate) fn matches(&self, object: &Value) -> bool {
         self.0.iter().all(|(path, equal, wanted)| {
-            let found = path.split('.').fold(object, |value, part| &value[part]);
+            let path_in_object = match path.as_str() {
+                "status.successful" => "status.succeeded",
+                "source" => "source.component",
+                path => path,
+            };
+            let found = path_in_object.split('.').fold(object, |value, part| &value[part]);
             let found = match found {
+                Value::Null if matches!(path.as_str(), "spec.unschedulable" | "spec.hostNetwork") => "false".to_owned(),
+                Value::Null if matches!(path.as_str(), "status.replicas" | "status.successful") => "0".to_owned(),
                 Value::Null => String::new(),
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
@@ -130,12 +207,15 @@ mod tests {
 
     #[test]
     fn label_selectors_select() {
-        let object = json!({"metadata": {"labels": {"app": "web", "tier": "front"}}});
+        let object = json!({"metadata": {"labels": {"app": "web", "tier": "front", "age": "7"}}});
         let selects = |text: &str| LabelSelector::parse(text).unwrap().matches(&object);
-        for text in ["", "app=web", "app==web,tier", "app in (web, db)", "tier notin (back)", "!gone", "gone!=x"] {
+        for text in
+            ["", "app=web", "app==web,tier", "app in (web, db)", "tier notin (back)", "!gone", "gone!=x", "age>6"]
+        {
             assert!(selects(text), "{text}");
         }
-        for text in ["app=db", "!app", "gone", "app notin (web)", "app!=web", "tier in (back,middle)"] {
+        for text in ["app=db", "!app", "gone", "app notin (web)", "app!=web", "tier in (back,middle)", "age<7", "app>1"]
+        {
             assert!(!selects(text), "{text}");
         }
         assert!(LabelSelector::parse("a in b").is_err());
@@ -148,5 +228,6 @@ mod tests {
         assert!(selects("metadata.name=p,spec.nodeName!=m,status.phase="));
         assert!(!selects("metadata.name==q"));
         assert!(FieldSelector::parse("what").is_err());
+        assert!(selects("spec.unschedulable=false"));
     }
 }

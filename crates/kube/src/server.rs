@@ -33,6 +33,7 @@ use crate::{
     objects::{ObjectStore, decode},
     registry,
     request::{Objects, Options},
+    reviews::User,
     spec::ClusterSpec,
     status::Status,
 };
@@ -168,7 +169,12 @@ impl ApiServer {
     }
 
     fn objects(&self, spec: &ClusterSpec) -> ObjectStore {
-        ObjectStore { store: self.0.store.clone(), cluster: spec.id.clone(), service_cidr: spec.service_cidr.clone() }
+        ObjectStore {
+            store: self.0.store.clone(),
+            cluster: spec.id.clone(),
+            service_cidr: spec.service_cidr.clone(),
+            now: (self.0.clock)(),
+        }
     }
 
     fn tls(&self, spec: &Arc<ClusterSpec>) -> Result<Arc<rustls::ServerConfig>, ServeError> {
@@ -217,7 +223,7 @@ impl ApiServer {
         if objects.get(&place, name).is_ok() {
             return Ok(());
         }
-        match objects.create(&place, body, &Options::default(), (self.0.clock)()).await {
+        match objects.create(&place, body, &Options::default()).await {
             Ok(_) => Ok(()),
             // Another connection was quicker.
             Err(status) if status.code == 409 => Ok(()),
@@ -306,11 +312,11 @@ impl Client {
                 response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(discovery::AGGREGATED));
                 response
             }
-            Ok(Answer::Text(text)) => {
-                let mut response = Response::new(Body::whole(Bytes::from_static(text.as_bytes())));
-                response
-                    .headers_mut()
-                    .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            Ok(Answer::Bytes(content_type, bytes)) => whole(content_type, bytes),
+            Ok(Answer::Lasting(bytes)) => {
+                let mut response = whole("application/json", bytes);
+                let lasting = HeaderValue::from_static("public, max-age=31536000, immutable");
+                response.headers_mut().insert(header::CACHE_CONTROL, lasting);
                 response
             }
             Ok(Answer::Watch(stream)) => {
@@ -327,9 +333,7 @@ impl Client {
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Status> {
         let (parts, body) = request.into_parts();
-        if !self.is_known(&parts) {
-            return Err(Status::unauthorized());
-        }
+        let user = self.user(&parts).ok_or_else(Status::unauthorized)?;
         let collected = timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
         let body = match collected {
             Ok(Ok(collected)) => collected.to_bytes(),
@@ -339,23 +343,33 @@ impl Client {
         let api = Api {
             objects: self.server.objects(&self.spec),
             version: self.spec.version.clone(),
+            user,
             now: Arc::clone(&self.server.0.clock),
         };
         api.answer(&parts, &body).await
     }
 
-    /// A client certificate of the cluster's authority, or a token of the cluster.
-    fn is_known(&self, request: &http::request::Parts) -> bool {
-        if self.subject.is_some() {
-            return true;
+    /// Who shows a client certificate of the cluster's authority, or a token of the cluster.
+    fn user(&self, request: &http::request::Parts) -> Option<User> {
+        if let Some(Subject { common_name, organizations }) = &self.subject {
+            return Some(User { name: common_name.clone(), groups: organizations.clone() });
         }
-        let shown = request.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let Some(shown) = shown.and_then(|value| value.strip_prefix("Bearer ")) else { return false };
+        let shown = request.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, shown) = shown.split_once(' ')?;
+        let shown = shown.trim().as_bytes();
         // Every token is compared, so that the time tells nothing.
-        self.spec.tokens.iter().fold(false, |known, user| {
-            pki::constant_time_equal(user.token.expose().as_bytes(), shown.as_bytes()) | known
-        })
+        let found = self.spec.tokens.iter().fold(None, |found, user| {
+            if pki::constant_time_equal(user.token.expose().as_bytes(), shown) { Some(user) } else { found }
+        });
+        let found = found.filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
+        Some(User { name: found.user.clone(), groups: found.groups.clone() })
     }
+}
+
+fn whole(content_type: &'static str, bytes: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::whole(bytes));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
 }
 
 fn json(status: StatusCode, value: &serde_json::Value, warnings: &[String]) -> Response<Body> {

@@ -71,6 +71,45 @@ impl Status {
         Self::new(409, "Conflict", message).about(name, group, plural, &[])
     }
 
+    /// 409: the object is not the one, or not in the state, that the client means; what, wanted, held.
+    pub(crate) fn precondition_failed(
+        group: &str,
+        plural: &str,
+        name: &str,
+        (what, wanted, held): (&str, &str, &str),
+    ) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": Precondition failed: {what} in precondition: {wanted}, \
+             {what} in object meta: {held}",
+            qualified(plural, group)
+        );
+        Self::new(409, "Conflict", message).about(name, group, plural, &[])
+    }
+
+    /// 403: nothing can be made in a namespace that is being deleted.
+    pub(crate) fn namespace_ends(group: &str, plural: &str, name: &str, namespace: &str) -> Self {
+        let message = format!(
+            "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being \
+             terminated",
+            qualified(plural, group)
+        );
+        let cause = Cause {
+            reason: "NamespaceTerminating",
+            field: "metadata.namespace".to_owned(),
+            message: format!("namespace {namespace} is being terminated"),
+        };
+        Self::new(403, "Forbidden", message).about(name, group, plural, &[cause])
+    }
+
+    /// 504: what the client has seen has not happened here.
+    pub(crate) fn too_large_version(wanted: u64, current: u64) -> Self {
+        let message = format!("Too large resource version: {wanted}, current: {current}");
+        let mut status = Self::new(504, "Timeout", message);
+        let cause = json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
+        status.details = Some(json!({"retryAfterSeconds": 1, "causes": [cause]}));
+        status
+    }
+
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(403, "Forbidden", message)
     }

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use store::{Event, Revision, Watch};
+use store::{Event, Revision, Watch, WatchError};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
@@ -54,7 +54,7 @@ impl WatchStream {
     /// is the 410 `Status`.
     ///
     /// # Errors
-    /// 500 when the store fails.
+    /// 504 for a resource version that is yet to come, 500 when the store fails.
     pub(crate) fn begin(
         store: &ObjectStore,
         objects: &Objects<'_>,
@@ -62,7 +62,10 @@ impl WatchStream {
         form: Form,
         now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     ) -> Result<Self, Status> {
-        let initial = options.send_initial_events || options.resource_version.unwrap_or(0) == 0;
+        options.fields.check(objects.resource)?;
+        options.check_version(store.store.revision().0)?;
+        let version = options.resource_version.unwrap_or(0);
+        let initial = options.send_initial_events.unwrap_or(version == 0);
         let (mut first, from) = if initial {
             let page = store.list(
                 objects,
@@ -70,9 +73,9 @@ impl WatchStream {
             )?;
             (page.items.into_iter().map(|object| ("ADDED", object)).collect::<Vec<_>>(), page.revision)
         } else {
-            (Vec::new(), options.resource_version.unwrap_or(0))
+            (Vec::new(), if version == 0 { store.store.revision().0 } else { version })
         };
-        if options.send_initial_events {
+        if options.send_initial_events == Some(true) && options.bookmarks {
             first.push(("BOOKMARK", bookmark(objects.resource, from, true)));
         }
         let prefix = store.prefix(objects.resource, objects.namespace);
@@ -112,6 +115,7 @@ impl WatchStream {
                             Err(status) => return Some(self.end_with(&status)),
                         }
                     }
+                    Some(Err(WatchError::Store(error))) => return Some(self.end_with(&error.into())),
                     Some(Err(error)) => {
                         let text = format!("too old resource version: {} ({error})", self.seen);
                         return Some(self.end_with(&Status::gone(text)));
@@ -123,6 +127,8 @@ impl WatchStream {
                         self.over = true;
                     } else {
                         self.next_bookmark = Instant::now() + BOOKMARK_EVERY;
+                        // What happened to others meanwhile need not be looked at again.
+                        self.seen = self.watch.progress().map_or(self.seen, |revision| revision.0.max(self.seen));
                         let bookmark = bookmark(self.resource, self.seen, false);
                         return Some(line(&json!({"type": "BOOKMARK", "object": bookmark})));
                     }
@@ -148,7 +154,10 @@ impl WatchStream {
                 Ok(match (before.as_ref().is_some_and(matches), matches(&object)) {
                     (false, true) => Some(("ADDED", object)),
                     (true, true) => Some(("MODIFIED", object)),
-                    (true, false) => Some(("DELETED", object)),
+                    (true, false) => before.map(|mut before| {
+                        set_version(&mut before, event.revision().0);
+                        ("DELETED", before)
+                    }),
                     (false, false) => None,
                 })
             }

@@ -63,6 +63,14 @@ impl Watch {
         }
     }
 
+    /// Up to which revision everything has been given out; `None` while something is still to be given.
+    pub fn progress(&self) -> Option<Revision> {
+        // First the revision: whatever happened up to it is due by then.
+        let published = self.subscription.published();
+        let idle = self.ready.is_empty() && self.subscription.mailbox().due() == Due::Nothing;
+        idle.then_some(published)
+    }
+
     fn read(&mut self, span: Span) -> Result<(), WatchError> {
         // Gone between two looks: the next one sees that the store is closed.
         let Some(database) = self.database.upgrade() else { return Ok(()) };

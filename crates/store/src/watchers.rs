@@ -130,6 +130,11 @@ impl Subscription {
         self.at
     }
 
+    /// The last revision that watchers have been told of.
+    pub(crate) fn published(&self) -> Revision {
+        self.watchers.published()
+    }
+
     /// Where the watcher is told what to look at.
     pub(crate) fn mailbox(&self) -> &Mailbox {
         &self.mailbox

@@ -94,6 +94,7 @@ impl Cluster {
             lifetime_days: 30,
         };
         let Identity { certificate_pem, key_pem } = authority.issue_client(&wanted).unwrap();
+        std::fs::write(self.home.path().join("client.pem"), certificate_pem.clone() + key_pem.expose()).unwrap();
         let data = |pem: &str| STANDARD.encode(pem);
         self.write_kubeconfig(&format!(
             "client-certificate-data: {}, client-key-data: {}",
@@ -116,6 +117,24 @@ impl Cluster {
             self.address
         );
         std::fs::write(self.home.path().join("config"), config).unwrap();
+    }
+
+    /// A request of curl's with the last certificate written: the answer's status code and JSON.
+    pub(crate) fn curl(&self, method: &str, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
+        let home = self.home.path();
+        std::fs::write(home.join("ca.pem"), self.authority.certificate_pem()).unwrap();
+        std::fs::write(home.join("body.json"), body.to_string()).unwrap();
+        let output = Command::new("curl")
+            .args(["-sS", "--noproxy", "*", "-X", method, "-H", "Content-Type: application/json", "--cert"])
+            .args([home.join("client.pem").as_os_str(), "--cacert".as_ref(), home.join("ca.pem").as_os_str()])
+            .args(["-w", "\n%{http_code}", "--data-binary", "@body.json"])
+            .current_dir(home)
+            .arg(format!("https://{}{path}", self.address))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (answer, code) = text.rsplit_once('\n').unwrap();
+        (code.parse().unwrap(), serde_json::from_str(answer).unwrap_or_default())
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 
+use serde_json::json;
+
 use crate::cluster::{Cluster, Printed, TOKEN};
 
 const WEB: &str = "
@@ -184,9 +186,85 @@ fn a_dry_run_and_a_diff_change_nothing() {
 fn who_is_in_may_do_everything_and_what_is_not_there_is_said_to_be_missing() {
     let cluster = Cluster::start();
     assert_eq!(ok(cluster.kubectl(&["auth", "can-i", "create", "pods"])), "yes\n");
+    let whoami = ok(cluster.kubectl(&["auth", "whoami"]));
+    assert!(whoami.contains("masterclient") && whoami.contains("[system:masters system:authenticated]"), "{whoami}");
     assert_eq!(cluster.kubectl(&["top", "nodes"]).text, "error: Metrics API not available\n");
     let server_side = cluster.kubectl_with(&["apply", "--server-side", "-f", "-"], WEB);
     assert!(server_side.text.contains("Server-side apply not available on the server"), "{}", server_side.text);
+}
+
+/// Nothing starts pods: whoever waits for them is told so at once.
+#[test]
+fn a_rollout_ends_at_once_and_says_that_no_pod_runs() {
+    let cluster = Cluster::start();
+    ok(cluster.kubectl_with(&["apply", "-f", "-"], WEB));
+    let status = ["rollout", "status", "deployment/web", "--timeout=20s"];
+    let waited = cluster.kubectl(&status);
+    assert_eq!(waited.text, "error: deployment \"web\" exceeded its progress deadline\n");
+    let described = ok(cluster.kubectl(&["describe", "deployment", "web"]));
+    assert!(described.contains("2 desired | 0 updated | 0 total | 0 available | 2 unavailable"), "{described}");
+    ok(cluster.kubectl(&["scale", "deployment/web", "--replicas=0"]));
+    assert_eq!(ok(cluster.kubectl(&status)), "deployment \"web\" successfully rolled out\n");
+}
+
+#[test]
+fn what_an_object_owns_goes_with_it_unless_it_is_to_be_left() {
+    let cluster = Cluster::start();
+    let names = || ok(cluster.kubectl(&["get", "cm", "-o", "jsonpath={.items[*].metadata.name}"]));
+    for cascade in ["background", "foreground", "orphan"] {
+        ok(cluster.kubectl(&["create", "configmap", "owner"]));
+        let uid = ok(cluster.kubectl(&["get", "cm", "owner", "-o", "jsonpath={.metadata.uid}"]));
+        let owned = |name: &str, owner: &str, uid: &str| {
+            format!(
+                "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, ownerReferences: \
+                 [{{apiVersion: v1, kind: ConfigMap, name: {owner}, uid: {uid}}}]}}}}"
+            )
+        };
+        ok(cluster.kubectl_with(&["create", "-f", "-"], &owned("child", "owner", &uid)));
+        let child = ok(cluster.kubectl(&["get", "cm", "child", "-o", "jsonpath={.metadata.uid}"]));
+        ok(cluster.kubectl_with(&["create", "-f", "-"], &owned("grandchild", "child", &child)));
+        assert_eq!(names(), "child grandchild owner");
+        ok(cluster.kubectl(&["delete", "cm", "owner", &format!("--cascade={cascade}")]));
+        assert_eq!(names(), if cascade == "orphan" { "child grandchild" } else { "" }, "{cascade}");
+    }
+    assert_eq!(ok(cluster.kubectl(&["get", "cm", "child", "-o", "jsonpath={.metadata.ownerReferences}"])), "");
+}
+
+#[test]
+fn finalizers_keep_an_object_and_its_namespace_until_they_are_done() {
+    let cluster = Cluster::start();
+    let run = |arguments: &[&str]| ok(cluster.kubectl(arguments));
+    run(&["create", "namespace", "team"]);
+    run(&["create", "configmap", "plain", "-n", "team"]);
+    run(&["create", "configmap", "held", "-n", "team"]);
+    let held = ["patch", "cm", "held", "-n", "team", "--type=merge", "-p"];
+    run(&[&held[..], &["{\"metadata\":{\"finalizers\":[\"example.org/wait\"]}}"]].concat());
+    run(&["delete", "namespace", "team", "--wait=false"]);
+    assert_eq!(run(&["get", "ns", "team", "-o", "jsonpath={.status.phase}"]), "Terminating");
+    assert_eq!(run(&["get", "cm", "-n", "team", "-o", "jsonpath={.items[*].metadata.name}"]), "held");
+    let late = cluster.kubectl(&["create", "configmap", "late", "-n", "team"]);
+    assert!(late.text.contains("unable to create new content in namespace team because it is being terminated"));
+    run(&[&held[..], &["{\"metadata\":{\"finalizers\":null}}"]].concat());
+    let gone = cluster.kubectl(&["get", "ns", "team"]);
+    assert!(gone.text.contains("namespaces \"team\" not found"), "{}", gone.text);
+}
+
+#[test]
+fn pages_make_up_the_whole_list_and_selectors_fill_them() {
+    let cluster = Cluster::start();
+    let map = |n: u32| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("c{n:02}"),
+        "labels": {"odd": (n % 2).to_string()}}})
+    };
+    let maps = json!({"apiVersion": "v1", "kind": "List", "items": (0..12).map(map).collect::<Vec<_>>()}).to_string();
+    ok(cluster.kubectl_with(&["create", "-f", "-"], &maps));
+    let names =
+        |arguments: &[&str]| ok(cluster.kubectl(&[&["get", "cm", "-o", "name"], arguments].concat())).lines().count();
+    assert_eq!(names(&["--chunk-size=5"]), 12);
+    assert_eq!(names(&["--chunk-size=5", "-l", "odd=1"]), 6);
+    assert_eq!(names(&["--field-selector", "metadata.name=c03"]), 1);
+    let unknown = cluster.kubectl(&["get", "cm", "--field-selector", "data.colour=blue"]);
+    assert!(unknown.text.contains("field label not supported: data.colour"), "{}", unknown.text);
 }
 
 #[test]
@@ -202,6 +280,29 @@ fn a_watch_shows_changes_as_they_happen() {
     watch.wait().unwrap();
     let waited = cluster.kubectl(&["wait", "node", "--all", "--for=condition=Ready", "--timeout=20s"]);
     assert!(ok(waited).contains("condition met"));
+}
+
+#[test]
+fn kinds_and_fields_are_explained() {
+    let cluster = Cluster::start();
+    let pods = ok(cluster.kubectl(&["explain", "pods"]));
+    assert!(
+        pods.contains("KIND:       Pod") && pods.contains("collection of containers that can run on a host"),
+        "{pods}"
+    );
+    insta::assert_snapshot!(ok(cluster.kubectl(&["explain", "deployment.spec.template.spec.containers.imagePullPolicy"])), @r"
+    GROUP:      apps
+    KIND:       Deployment
+    VERSION:    v1
+
+    FIELD: imagePullPolicy <string>
+
+
+    DESCRIPTION:
+        Image pull policy. One of Always, Never, IfNotPresent. Defaults to Always if
+        :latest tag is specified, or IfNotPresent otherwise. Cannot be updated. More
+        info: https://kubernetes.io/docs/concepts/containers/images#updating-images
+    ");
 }
 
 #[test]

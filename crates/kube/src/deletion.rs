@@ -1,0 +1,326 @@
+//! Deletion: at once, or when the finalizers are done; what an object owns goes with it, and a
+//! namespace with everything in it.
+//!
+//! What the garbage collector of a real cluster does a little later happens here in the same
+//! transaction: nobody sees an owner gone and its dependents still there. Foreground and background
+//! deletion are therefore the same. Source: the Kubernetes concepts "Garbage Collection", "Finalizers"
+//! and "Namespaces"; the words of refusals are the real server's.
+
+use std::collections::{BTreeSet, HashSet};
+
+use serde_json::{Value, json};
+use store::{Condition, KeyValue, Outcome, RangeOptions, Transaction};
+
+use crate::{
+    object,
+    objects::{ObjectStore, RETRIES_MAX, decode, set_version, without_version},
+    registry::{self, Resource},
+    request::{Objects, Options},
+    status::{Cause, Status, success},
+};
+
+/// Namespaces without which a cluster is none.
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+/// How to delete.
+#[derive(Debug, Default)]
+pub(crate) struct Deletion {
+    pub(crate) dry_run: bool,
+    /// Dependents stay and forget their owner.
+    pub(crate) orphan: bool,
+    /// Only the object with this uid.
+    uid: Option<String>,
+    /// Only the object as of this revision.
+    resource_version: Option<String>,
+}
+
+impl Deletion {
+    /// Reads what the query and `DeleteOptions` in the body say.
+    ///
+    /// # Errors
+    /// 422 for a propagation policy that there is not.
+    pub(crate) fn read(options: &Options, body: &Value) -> Result<Self, Status> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let policy = text(&body["propagationPolicy"]).or_else(|| options.propagation.clone());
+        let orphan = match policy.as_deref() {
+            None => body["orphanDependents"] == true,
+            Some("Orphan") => true,
+            Some("Background" | "Foreground") => false,
+            Some(other) => {
+                let known = "supported values: \"Background\", \"Foreground\", \"Orphan\"";
+                let cause = Cause::invalid("propagationPolicy", &json!(other), known);
+                return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", &[cause]));
+            }
+        };
+        let all = |values: &Value| values.as_array().is_some_and(|values| values.iter().any(|value| value == "All"));
+        Ok(Self {
+            dry_run: options.dry_run || all(&body["dryRun"]),
+            orphan,
+            uid: text(&body["preconditions"]["uid"]),
+            resource_version: text(&body["preconditions"]["resourceVersion"]),
+        })
+    }
+
+    fn check(&self, row: &Resource, name: &str, stored: &Value) -> Result<(), Status> {
+        let wants = [("UID", "uid", &self.uid), ("ResourceVersion", "resourceVersion", &self.resource_version)];
+        for (called, field, wanted) in wants {
+            let held = stored["metadata"][field].as_str().unwrap_or_default();
+            if let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != held) {
+                return Err(Status::precondition_failed(row.group, row.plural, name, (called, wanted, held)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ObjectStore {
+    /// Deletes an object: at once, or when its finalizers are done. Gives the answer's body.
+    ///
+    /// # Errors
+    /// 404, 403 for what may not be deleted, 409 for one that is not as the client thinks.
+    pub(crate) async fn delete(&self, objects: &Objects<'_>, name: &str, deletion: &Deletion) -> Result<Value, Status> {
+        let row = objects.resource;
+        if row.kind == "Namespace" && IMMORTAL.contains(&name) {
+            let message = format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted");
+            return Err(Status::forbidden(message));
+        }
+        for _ in 0..RETRIES_MAX {
+            let (entry, stored) = self.entry(objects, name)?;
+            deletion.check(row, name, &stored)?;
+            if is_doomed(&stored) && is_held(&stored) {
+                return Ok(stored);
+            }
+            if deletion.dry_run {
+                return Ok(done(row, name, &stored));
+            }
+            let (transaction, left) = if row.kind == "Namespace" {
+                self.termination(&entry, &stored, name)?
+            } else {
+                let left = is_held(&stored).then(|| doomed(&stored, self.now));
+                (self.removal(entry, stored.clone(), deletion.orphan)?, left)
+            };
+            if let Outcome::Committed(revision) = self.store.commit(transaction).await? {
+                let Some(mut left) = left else { return Ok(done(row, name, &stored)) };
+                set_version(&mut left, revision.0);
+                return Ok(left);
+            }
+        }
+        Err(Status::conflict(row.group, row.plural, name))
+    }
+
+    /// That an object goes, and with it whatever it owns and nobody else does. What still has
+    /// finalizers is only marked.
+    pub(crate) fn removal(&self, entry: KeyValue, object: Value, orphan: bool) -> Result<Transaction, Status> {
+        let mut transaction = Transaction::new();
+        let mut seen = HashSet::new();
+        let mut gone = BTreeSet::new();
+        let mut candidates = Vec::new();
+        let mut due = vec![(entry, object)];
+        loop {
+            while let Some((entry, object)) = due.pop() {
+                if !seen.insert(entry.key.clone()) {
+                    continue;
+                }
+                let held = is_held(&object);
+                transaction = if held {
+                    mark(transaction, &entry, &doomed(&object, self.now))
+                } else {
+                    unchanged(transaction, &entry).delete(entry.key.to_string())
+                };
+                let orphaned = orphan && gone.is_empty();
+                if !held || orphaned {
+                    candidates.extend(self.dependents(&object)?);
+                    gone.insert(uid(&object).to_owned());
+                }
+            }
+            candidates.retain(|(entry, _): &(KeyValue, Value)| !seen.contains(&entry.key));
+            if !orphan {
+                let (kept, forlorn) = self.sort_out(candidates, &gone)?;
+                (candidates, due) = (kept, forlorn);
+            }
+            if due.is_empty() {
+                break;
+            }
+        }
+        for (entry, mut dependent) in candidates {
+            if seen.insert(entry.key.clone()) {
+                forget(&mut dependent, &gone);
+                transaction = mark(transaction, &entry, &dependent);
+            }
+        }
+        Ok(transaction)
+    }
+
+    /// Those that somebody else owns, too, and those that nobody owns any more.
+    #[expect(clippy::type_complexity, reason = "two lists of the same")]
+    fn sort_out(
+        &self,
+        candidates: Vec<(KeyValue, Value)>,
+        gone: &BTreeSet<String>,
+    ) -> Result<(Vec<(KeyValue, Value)>, Vec<(KeyValue, Value)>), Status> {
+        let (mut kept, mut forlorn) = (Vec::new(), Vec::new());
+        for (entry, dependent) in candidates {
+            let mut owned = false;
+            for owner in owners(&dependent) {
+                owned |=
+                    !owner["uid"].as_str().is_some_and(|uid| gone.contains(uid)) && self.lives(owner, &dependent)?;
+            }
+            if owned { kept.push((entry, dependent)) } else { forlorn.push((entry, dependent)) }
+        }
+        Ok((kept, forlorn))
+    }
+
+    /// Whether the owner that a reference of `dependent` names is there. One of a kind that is not
+    /// served counts as living: nobody can know.
+    fn lives(&self, owner: &Value, dependent: &Value) -> Result<bool, Status> {
+        let row = registry::RESOURCES
+            .iter()
+            .find(|row| owner["kind"] == row.kind && owner["apiVersion"] == row.api_version().as_str());
+        let (Some(row), Some(name)) = (row, owner["name"].as_str()) else { return Ok(true) };
+        let namespace = dependent["metadata"]["namespace"].as_str().filter(|_| row.namespaced);
+        let found = self.store.get(&(self.prefix(row, namespace) + name))?;
+        Ok(match found {
+            Some(entry) => uid(&decode(&entry)?) == owner["uid"],
+            None => false,
+        })
+    }
+
+    /// What an object owns: in its own namespace, or anywhere when it is in none.
+    fn dependents(&self, owner: &Value) -> Result<Vec<(KeyValue, Value)>, Status> {
+        let prefixes: Vec<String> = match owner["metadata"]["namespace"].as_str() {
+            Some(namespace) => namespaced().map(|row| self.prefix(row, Some(namespace))).collect(),
+            None => vec![Self::root(&self.cluster)],
+        };
+        let uid = uid(owner);
+        let mut found = Vec::new();
+        for prefix in prefixes {
+            for entry in self.store.range(&prefix, &RangeOptions::default())?.entries {
+                // Most objects have no owner at all and need not be read for it.
+                if !contains(&entry.value, b"\"ownerReferences\"") {
+                    continue;
+                }
+                let object = decode(&entry)?;
+                if owners(&object).any(|owner| owner["uid"] == uid) {
+                    found.push((entry, object));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// That a namespace goes with everything in it; what has finalizers keeps it, terminating. Gives
+    /// the namespace if it stays.
+    fn termination(
+        &self,
+        entry: &KeyValue,
+        namespace: &Value,
+        name: &str,
+    ) -> Result<(Transaction, Option<Value>), Status> {
+        let mut stays = is_held(namespace);
+        let mut transaction = unchanged(Transaction::new(), entry);
+        for row in namespaced() {
+            let prefix = self.prefix(row, Some(name));
+            let entries = self.store.range(&prefix, &RangeOptions::default())?.entries;
+            let mut held = Vec::new();
+            for entry in entries.iter().filter(|entry| contains(&entry.value, b"\"finalizers\"")) {
+                let object = decode(entry)?;
+                if is_held(&object) {
+                    held.push((entry, object));
+                }
+            }
+            if held.is_empty() {
+                transaction = transaction.delete_prefix(prefix);
+                continue;
+            }
+            stays = true;
+            for entry in entries.iter().filter(|entry| !held.iter().any(|(held, _)| held.key == entry.key)) {
+                transaction = unchanged(transaction, entry).delete(entry.key.to_string());
+            }
+            for (entry, object) in &held {
+                transaction = mark(transaction, entry, &doomed(object, self.now));
+            }
+        }
+        if !stays {
+            return Ok((transaction.delete(entry.key.to_string()), None));
+        }
+        let mut left = doomed(namespace, self.now);
+        left["status"]["phase"] = json!("Terminating");
+        Ok((transaction.put(entry.key.to_string(), without_version(&left)), Some(left)))
+    }
+
+    /// Ends a terminating namespace once nothing keeps it any more.
+    pub(crate) async fn finish_namespace(&self, name: &str) -> Result<(), Status> {
+        let Some(entry) = self.store.get(&self.namespace_key(name))? else { return Ok(()) };
+        let namespace = decode(&entry)?;
+        if !is_doomed(&namespace) || is_held(&namespace) {
+            return Ok(());
+        }
+        for row in namespaced() {
+            let first = RangeOptions { limit: 1, start_after: None };
+            if !self.store.range(&self.prefix(row, Some(name)), &first)?.entries.is_empty() {
+                return Ok(());
+            }
+        }
+        // Nothing can be made in it meanwhile; if it was changed, whoever did that comes here, too.
+        self.store.commit(unchanged(Transaction::new(), &entry).delete(entry.key.to_string())).await?;
+        Ok(())
+    }
+}
+
+/// Whether finalizers keep an object.
+pub(crate) fn is_held(object: &Value) -> bool {
+    object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
+}
+
+/// Whether an object is deleted, and gone once its finalizers are.
+pub(crate) fn is_doomed(object: &Value) -> bool {
+    object["metadata"]["deletionTimestamp"].is_string()
+}
+
+/// The object marked as deleted.
+fn doomed(object: &Value, now: jiff::Timestamp) -> Value {
+    let mut next = object.clone();
+    if !is_doomed(object) {
+        next["metadata"]["deletionTimestamp"] = json!(object::rfc3339(now));
+        next["metadata"]["deletionGracePeriodSeconds"] = json!(0);
+    }
+    next
+}
+
+fn unchanged(transaction: Transaction, entry: &KeyValue) -> Transaction {
+    transaction.when(Condition::ModRevision { key: entry.key.to_string(), revision: entry.mod_revision })
+}
+
+fn mark(transaction: Transaction, entry: &KeyValue, next: &Value) -> Transaction {
+    unchanged(transaction, entry).put(entry.key.to_string(), without_version(next))
+}
+
+fn done(row: &Resource, name: &str, object: &Value) -> Value {
+    success(row.group, row.plural, name, uid(object))
+}
+
+fn uid(object: &Value) -> &str {
+    object["metadata"]["uid"].as_str().unwrap_or_default()
+}
+
+fn owners(object: &Value) -> impl Iterator<Item = &Value> {
+    object["metadata"]["ownerReferences"].as_array().into_iter().flatten()
+}
+
+/// Takes the owners out that are gone.
+fn forget(dependent: &mut Value, gone: &BTreeSet<String>) {
+    let Some(Value::Object(metadata)) = dependent.get_mut("metadata") else { return };
+    let Some(Value::Array(owners)) = metadata.get_mut("ownerReferences") else { return };
+    owners.retain(|owner| !owner["uid"].as_str().is_some_and(|uid| gone.contains(uid)));
+    if owners.is_empty() {
+        metadata.remove("ownerReferences");
+    }
+}
+
+fn namespaced() -> impl Iterator<Item = &'static Resource> {
+    registry::RESOURCES.iter().filter(|row| row.namespaced)
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}

@@ -1,0 +1,87 @@
+//! What clients other than kubectl rely on: codes, versions, preconditions, watches.
+
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+fn map(name: &str) -> Value {
+    json!({"metadata": {"name": name}})
+}
+
+fn version(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_write_of_something_older_is_a_conflict() {
+    let cluster = Cluster::start();
+    let (code, first) = cluster.curl("POST", MAPS, &map("c"));
+    assert_eq!(code, 201);
+    let path = format!("{MAPS}/c");
+    let mut changed = first.clone();
+    changed["data"] = json!({"a": "1"});
+    assert_eq!(cluster.curl("PUT", &path, &changed).0, 200);
+    let (code, refused) = cluster.curl("PUT", &path, &changed);
+    assert_eq!((code, &refused["reason"]), (409, &json!("Conflict")));
+    let mut unreadable = first.clone();
+    unreadable["metadata"]["resourceVersion"] = json!("x");
+    assert_eq!(cluster.curl("PUT", &path, &unreadable).0, 400);
+    let mut other = map("c");
+    other["metadata"]["uid"] = json!("another");
+    assert_eq!(cluster.curl("PUT", &path, &other).0, 409);
+    assert_eq!(cluster.curl("PUT", &path, &map("c")).0, 200, "without a version it is replaced");
+    assert_eq!(cluster.curl("POST", MAPS, &first).0, 500, "what has a version is not new");
+}
+
+#[test]
+fn a_deletion_is_of_the_object_that_is_meant() {
+    let cluster = Cluster::start();
+    let (_, object) = cluster.curl("POST", MAPS, &map("c"));
+    let path = format!("{MAPS}/c");
+    let only = |uid: &Value| json!({"preconditions": {"uid": uid}});
+    let (code, refused) = cluster.curl("DELETE", &path, &only(&json!("another")));
+    assert_eq!(code, 409, "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("Precondition failed: UID in precondition: another"));
+    assert_eq!(cluster.curl("DELETE", &path, &json!({"propagationPolicy": "Sideways"})).0, 422);
+    assert_eq!(cluster.curl("DELETE", &path, &json!({"dryRun": ["All"]})).0, 200);
+    assert_eq!(cluster.curl("DELETE", &path, &only(&object["metadata"]["uid"])).0, 200);
+    assert_eq!(cluster.curl("GET", &path, &Value::Null).0, 404);
+}
+
+#[test]
+fn later_pages_carry_the_first_ones_version() {
+    let cluster = Cluster::start();
+    for name in ["a", "b", "c"] {
+        cluster.curl("POST", MAPS, &map(name));
+    }
+    let (_, first) = cluster.curl("GET", &format!("{MAPS}?limit=2"), &Value::Null);
+    cluster.curl("POST", MAPS, &map("d"));
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    let (_, second) = cluster.curl("GET", &format!("{MAPS}?limit=2&continue={token}"), &Value::Null);
+    assert_eq!(version(&second), version(&first));
+    assert_eq!(second["items"].as_array().unwrap().len(), 2);
+    assert!(second["metadata"]["continue"].is_null());
+    assert_eq!(cluster.curl("GET", &format!("{MAPS}?continue=nonsense"), &Value::Null).0, 400);
+}
+
+#[test]
+fn a_version_that_is_yet_to_come_is_said_to_be_too_large() {
+    let cluster = Cluster::start();
+    for query in ["resourceVersion=999999", "watch=1&resourceVersion=999999"] {
+        let (code, refused) = cluster.curl("GET", &format!("{MAPS}?{query}"), &Value::Null);
+        assert_eq!((code, &refused["details"]["causes"][0]["reason"]), (504, &json!("ResourceVersionTooLarge")));
+    }
+}
+
+#[test]
+fn large_bodies_unknown_forms_and_encoded_paths() {
+    let cluster = Cluster::start();
+    let mut large = map("large");
+    large["data"] = json!({"x": "x".repeat(3 * 1024 * 1024)});
+    assert_eq!(cluster.curl("POST", MAPS, &large).0, 413);
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    assert_eq!(cluster.curl("POST", roles, &map("system:reader")).0, 201);
+    assert_eq!(cluster.curl("GET", &format!("{roles}/system%3Areader"), &Value::Null).0, 200);
+}
