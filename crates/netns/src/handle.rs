@@ -31,7 +31,7 @@ use crate::{
 /// Requests on their way to the fabric.
 const WAITING_MAX: usize = 16;
 /// Places that are looked at in one request, so that a change does not wait long.
-const PLACES_AT_ONCE: usize = 32;
+const PLACES_AT_ONCE: usize = 16;
 
 /// Where programs for administrators are; an ordinary user's `PATH` may not lead there.
 const ADMINISTRATORS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];

@@ -33,12 +33,12 @@ use crate::{
         },
         nft,
     },
-    rules::ruleset,
+    rules::{first_ruleset, ruleset},
     wire::Failed,
 };
 
-/// More threads wait for one another in the kernel.
-const THREADS_MAX: usize = 4;
+/// Most of the time goes by in the kernel, waiting; more threads would wait for one another.
+const THREADS: usize = 4;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// Pairs made in one go by one thread.
@@ -110,7 +110,7 @@ fn kind(step: &Step) -> Kind {
 
 /// Does the jobs on a few threads of their own, which may change their network namespace.
 pub(super) fn spread<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, THREADS_MAX).min(jobs.len());
+    let threads = THREADS.min(jobs.len());
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut results = Vec::new();
@@ -279,7 +279,12 @@ fn filter(world: &mut World, pids: &OwnedFd, run: &[Numbered<'_>], applied: &mut
         let space = view.spaces.get(place).ok_or_else(|| absent(place))?;
         join(pids)?;
         namespace::enter(&space.namespace)?;
-        nft::apply(&ruleset(filter))?;
+        match (space.generation, filter) {
+            (None, Filter::None) => {}
+            // To remove a table takes the kernel longer than to make one.
+            (None, filter) => nft::apply(&first_ruleset(filter))?,
+            (Some(_), filter) => nft::apply(&ruleset(filter))?,
+        }
         nft::generation()
     });
     for ((number, place, filter), result) in jobs.into_iter().zip(results) {

@@ -21,6 +21,9 @@ const TABLE: &str = "noren";
 pub(super) type Expr = Expression<'static>;
 pub(super) type Stmt = Statement<'static>;
 
+/// How many commands at the beginning of a ruleset take away the table that stands.
+pub(super) const REMOVAL: usize = 2;
+
 /// A table in the making.
 pub(super) struct Ruleset(Batch<'static>);
 

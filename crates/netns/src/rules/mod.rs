@@ -27,6 +27,12 @@ pub fn ruleset(filter: &Filter) -> Nftables<'static> {
     }
 }
 
+/// The table that a filter is, where none stands.
+pub(crate) fn first_ruleset(filter: &Filter) -> Nftables<'static> {
+    let whole = ruleset(filter).objects.into_owned();
+    Nftables { objects: whole.into_iter().skip(lang::REMOVAL).collect() }
+}
+
 /// Azure's fabric has no routers that one could see: where no way leads on, there is silence. What
 /// path MTU discovery needs passes.
 fn keep_silent(rules: &mut Ruleset) {
