@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use netns::Fabric;
+use netns::{ClientFiles, Fabric};
 use network::{
     ViewId,
     plan::{self, Listener, Place, Plan, RouteTarget, Step},
 };
 
-use crate::stage::{AZURE_DNS, World, helper, id, ip, link, machine, network, skip};
+use crate::stage::{AZURE_DNS, Stage, World, helper, id, ip, link, machine, network, skip};
 
 fn networks(count: u16) -> World {
     let mut world = World::default();
@@ -84,4 +84,29 @@ async fn a_thousand_networks_stand_in_twenty_seconds_and_one_changes_in_fifty_mi
     eprintln!("the end: {:?}", started.elapsed());
     assert!(total < Duration::from_secs(20), "{total:?}");
     assert!(single < Duration::from_millis(50), "{single:?}");
+}
+
+#[tokio::test]
+#[ignore = "measures; run it with --release and --nocapture"]
+async fn entering_costs_less_than_ten_milliseconds() {
+    if skip("entering") {
+        return;
+    }
+    let stage = Stage::set(networks(1)).await;
+    let entrance = stage.fabric.enter(&machine("m0")).await.expect("a place");
+    let [entrance, files] = [serde_json::to_string(&entrance), serde_json::to_string(&ClientFiles::default())];
+    let [entrance, files] = [entrance, files].map(|json| json.expect("JSON"));
+    let fastest = |mut command: std::process::Command| {
+        let run = |_| {
+            let started = Instant::now();
+            assert!(command.status().expect("a program").success());
+            started.elapsed()
+        };
+        (0..20).map(run).min().expect("a run")
+    };
+    let mut inside = helper();
+    inside.args(["enter", &entrance, &files, "true"]);
+    let (inside, outside) = (fastest(inside), fastest(std::process::Command::new("true")));
+    eprintln!("inside {inside:?}, outside {outside:?}");
+    assert!(inside < outside + Duration::from_millis(10));
 }

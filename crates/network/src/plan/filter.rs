@@ -68,7 +68,15 @@ pub enum Filter {
     Gateway(GatewayFilter),
 }
 
-/// A router's filter. Everything that is not said to pass is dropped in silence.
+/// A router's filter. Everything that is not said to pass is dropped in silence; no error message
+/// of the router's own gets out, save what path MTU discovery needs.
+///
+/// A packet meets, in this order: its link's table; whether it may have its source (peers' flows
+/// that are known are not asked again); unless its flow is known, the groups of its sender and of
+/// the endpoint it is for, none of which see [`dns`](Self::dns); translation into an endpoint or to
+/// the machine behind a public address; for what goes to or comes from an API server, whether the
+/// flow's endpoint still leads there, whatever the flow's age; unless its flow is known, whether the
+/// one link leads to the other, and the groups of its receiver; translation of its source.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RouterFilter {
     /// The link to the backbone.
@@ -144,7 +152,8 @@ pub struct BackboneFilter {
     pub authorized: BTreeMap<Ipv4Addr, Vec<Ipv4Net>>,
 }
 
-/// A gateway's filter: between its network and its clients and sites.
+/// A gateway's filter: between its network and its clients and sites, among them the clients of VPN
+/// servers that run there (`tun…` links, whose servers know the sources). Nothing else passes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GatewayFilter {
     /// The link to the virtual network.
