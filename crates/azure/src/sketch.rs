@@ -46,16 +46,20 @@ impl Sketch {
 
     /// Adds to, or replaces, properties of a resource sketched before.
     #[must_use]
-    pub fn amend(self, id: ResourceId, options: Value) -> Self {
+    pub fn amend(mut self, id: ResourceId, options: Value) -> Self {
         let before = self.changes.iter().rev().find_map(|change| match change {
-            Change::Put(resource) if *resource.id() == id => Some(resource.document().value()),
+            Change::Put(resource) if *resource.id() == id => Some(resource),
             _ => None,
         });
-        let mut document = before.unwrap_or_else(|| json!({"properties": {}}));
+        let (mut document, hidden) = before.map_or_else(
+            || (json!({"properties": {}}), json!({})),
+            |before| (before.document().value(), before.hidden().value()),
+        );
         if let (Value::Object(properties), Value::Object(options)) = (&mut document["properties"], options) {
             properties.extend(options);
         }
-        self.put(id, &document)
+        self.changes.push(Change::put(Resource::with_hidden(id, &document, &hidden)));
+        self
     }
 
     /// Deletes a resource.

@@ -14,7 +14,7 @@ use crate::{
     disposition::Disposition,
     flow::{Flow, Protocol},
     network::{Network, PublicHolder},
-    route::{AZURE_DNS, EffectiveRoute, NextHop, RouteSource, is_private},
+    route::{EffectiveRoute, NextHop, RouteSource, is_private, is_public},
     trace::{Hop, Recorder, Silent},
     vantage::Vantage,
     virtual_network::{Gateway, VirtualNetwork},
@@ -185,8 +185,7 @@ impl Network {
         request: &mut Walk<'a>,
         recorder: &mut impl Recorder,
     ) -> Result<Destination, Disposition> {
-        // 168.63.129.16 answers only inside Azure networks; the Internet does not route private ranges.
-        if address == AZURE_DNS || is_private(address) {
+        if !is_public(address) {
             return Err(Disposition::NothingThere { to: address });
         }
         match self.public_holder(address) {

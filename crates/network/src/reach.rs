@@ -49,7 +49,9 @@ impl Network {
             Err(disposition) => return disposition,
         };
         match destination {
-            Destination::AzureDns(_) | Destination::InboundEndpoint(_) if port == DNS_PORT => {
+            Destination::AzureDns(_) | Destination::InboundEndpoint(_) | Destination::PublicHost(_)
+                if port == DNS_PORT =>
+            {
                 Disposition::NameServer { to: address }
             }
             Destination::Interface(_)

@@ -32,6 +32,10 @@ pub(crate) const PRIVATE_RANGES: [Ipv4Net; 4] = [
     Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10),
 ];
 
+/// Further ranges that the Internet does not route (RFC 6890): link-local and reserved ones.
+const UNROUTED_RANGES: [Ipv4Net; 2] =
+    [Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16), Ipv4Net::new_assert(Ipv4Addr::new(240, 0, 0, 0), 4)];
+
 /// Who put a route there. Of equal prefixes the greatest wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -267,7 +271,17 @@ fn effective(routes: impl Iterator<Item = EffectiveRoute>) -> Arc<[EffectiveRout
     routes.into()
 }
 
-/// Whether an address belongs to the ranges that the Internet does not route.
+/// Whether the Internet routes an address. 168.63.129.16 answers only inside Azure networks.
+pub(crate) fn is_public(address: Ipv4Addr) -> bool {
+    !unrouted().any(|range| range.contains(&address))
+}
+
+/// Every prefix that the Internet does not route.
+pub(crate) fn unrouted() -> impl Iterator<Item = Ipv4Net> {
+    PRIVATE_RANGES.into_iter().chain(UNROUTED_RANGES).chain([Ipv4Net::from(AZURE_DNS)])
+}
+
+/// Whether an address belongs to the ranges for private use.
 pub(crate) fn is_private(address: Ipv4Addr) -> bool {
     PRIVATE_RANGES.iter().any(|range| range.contains(&address))
 }

@@ -112,7 +112,7 @@ impl<'a> Walk<'a> {
         let to = self.flow.destination;
         loop {
             if to == seat.address {
-                return Ok(Arrival::Interface(seat));
+                return Ok(if self.ends_in(seat.network) { Arrival::Home } else { Arrival::Interface(seat) });
             }
             // The host answers for the platform's address, before routes and security groups.
             if to == AZURE_DNS {
@@ -212,6 +212,12 @@ impl<'a> Walk<'a> {
         self.network.virtual_networks.get(into).map(AsRef::as_ref).ok_or(Disposition::NoRoute { to })
     }
 
+    /// Whether this is the reply to whoever has its destination in `network`.
+    fn ends_in(&self, network: &VirtualNetwork) -> bool {
+        matches!(&self.home, Some(Attachment::Inside(home))
+            if home.address == self.flow.destination && home.network.id == network.id)
+    }
+
     /// Hands the packet to whoever is at its destination in `network`.
     fn deliver(
         &mut self,
@@ -219,10 +225,7 @@ impl<'a> Walk<'a> {
         recorder: &mut impl Recorder,
     ) -> Result<Arrival<'a>, Disposition> {
         let to = self.flow.destination;
-        if let Some(Attachment::Inside(home)) = &self.home
-            && home.address == to
-            && home.network.id == network.id
-        {
+        if self.ends_in(network) {
             return Ok(Arrival::Home);
         }
         if let Some(endpoint) = network.inbound_endpoints.get(&to) {

@@ -28,8 +28,8 @@ use crate::{
     kernel::{
         namespace,
         netlink::{
-            Change, End, LOOPBACK, Netlink, address, await_carrier, create_veth, mark_rule, neighbour, remove_link,
-            remove_mark_rule, up,
+            Change, End, LOOPBACK, Netlink, address, await_carrier, create_veth, mark_rule, neighbour, own_after_marks,
+            remove_link, remove_mark_rule, up,
         },
         nft,
     },
@@ -262,7 +262,8 @@ fn create(world: &mut World, run: &[Numbered<'_>], applied: &mut Applied) {
 
 fn create_space() -> io::Result<OwnedFd> {
     let namespace = namespace::create()?;
-    Netlink::open()?.apply(&[up(LOOPBACK)])?.into_iter().collect::<io::Result<()>>()?;
+    let changes: Vec<Change> = own_after_marks().into_iter().chain([up(LOOPBACK)]).collect();
+    Netlink::open()?.apply(&changes)?.into_iter().collect::<io::Result<()>>()?;
     Ok(namespace)
 }
 

@@ -311,16 +311,32 @@ pub(crate) fn remove_mark_rule(table: u32) -> Change {
 }
 
 fn rule_message(table: u32) -> RuleMessage {
+    rule(table, RULE_PRIORITY, [RuleAttribute::FwMark(table)])
+}
+
+fn rule(table: u32, priority: u32, condition: impl IntoIterator<Item = RuleAttribute>) -> RuleMessage {
     let mut message = RuleMessage::default();
     message.header.family = AddressFamily::Inet;
     message.header.action = RuleAction::ToTable;
     message.attributes = vec![
-        RuleAttribute::Priority(RULE_PRIORITY),
-        RuleAttribute::FwMark(table),
+        RuleAttribute::Priority(priority),
         RuleAttribute::Table(table),
         RuleAttribute::Protocol(RouteProtocol::Other(OURS)),
     ];
+    message.attributes.extend(condition);
     message
+}
+
+/// Tables of marks come before what is the namespace's own, which Linux would otherwise look at
+/// first: a user's route leads elsewhere even what is for a resolver that stands here.
+pub(crate) fn own_after_marks() -> [Change; 2] {
+    let local = rule(LOCAL_TABLE, RULE_PRIORITY + 1, []);
+    let mut linux = rule(LOCAL_TABLE, 0, []);
+    linux.attributes.retain(|attribute| !matches!(attribute, RuleAttribute::Protocol(_)));
+    [
+        Change { flags: NLM_F_CREATE | NLM_F_EXCL, message: Message::NewRule(local), done: &[nix::libc::EEXIST] },
+        Change { flags: 0, message: Message::DelRule(linux), done: &[nix::libc::ENOENT] },
+    ]
 }
 
 /// What the kernel has in a namespace.

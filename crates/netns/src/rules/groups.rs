@@ -21,7 +21,11 @@ impl<'a> Groups<'a> {
     pub(super) fn new(rules: &mut Ruleset, filter: &'a RouterFilter) -> Self {
         let links = filter.interfaces.values().flat_map(|interface| [&interface.outbound, &interface.inbound]);
         let endpoints = filter.endpoints.values().map(|endpoint| &endpoint.inbound);
-        let lists = links.chain(endpoints).map(Vec::as_slice).filter(|list| !list.is_empty());
+        let lists = links
+            .chain(endpoints)
+            .chain(filter.inbound_endpoints.values())
+            .map(Vec::as_slice)
+            .filter(|list| !list.is_empty());
         let lists: BTreeSet<&[GroupId]> = lists.collect();
         let groups: BTreeSet<&GroupId> = lists.iter().copied().flatten().collect();
         let names = groups.iter().enumerate().map(|(number, group)| (*group, format!("group_{number}")));

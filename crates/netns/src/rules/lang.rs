@@ -98,9 +98,22 @@ fn chain(name: &str) -> Chain<'static> {
 
 /// Nothing is routed back to its source over the link that it came by.
 pub(super) fn is_spoofed() -> Stmt {
-    let flags = [FibFlag::Saddr, FibFlag::Iif].into();
-    let back = Expression::Named(NamedExpression::Fib(Fib { result: FibResult::Oif, flags }));
-    is(back, Expression::Boolean(false))
+    has_no_route([FibFlag::Saddr, FibFlag::Iif])
+}
+
+/// Nothing is routed to its destination.
+pub(super) fn is_unrouted() -> Stmt {
+    has_no_route([FibFlag::Daddr])
+}
+
+fn has_no_route(flags: impl IntoIterator<Item = FibFlag>) -> Stmt {
+    let route = Fib { result: FibResult::Oif, flags: flags.into_iter().collect() };
+    is(Expression::Named(NamedExpression::Fib(route)), Expression::Boolean(false))
+}
+
+/// It asks a DNS server.
+pub(super) fn is_question() -> [Stmt; 2] {
+    [is(l4(), any_of([text("tcp"), text("udp")])), is(header("th", "dport"), port(53))]
 }
 
 pub(super) fn text(value: impl Display) -> Expr {
@@ -199,8 +212,9 @@ pub(super) fn is_known() -> Stmt {
     is(ct("state"), known())
 }
 
-pub(super) fn is_not_known() -> Stmt {
-    is_not(ct("state"), known())
+/// Goes the other way than the first packet of its flow.
+pub(super) fn is_reply() -> Stmt {
+    is(ct("direction"), text("reply"))
 }
 
 pub(super) fn is_new() -> Stmt {
@@ -218,6 +232,11 @@ pub(super) fn accept() -> Stmt {
 
 pub(super) fn drop() -> Stmt {
     Statement::Drop(None)
+}
+
+/// Connection tracking holds it for another flow than the same packets elsewhere.
+pub(super) fn track_apart() -> Stmt {
+    Statement::Mangle(Mangle { key: ct("zone"), value: Expr::Number(1) })
 }
 
 pub(super) fn back() -> Stmt {

@@ -14,6 +14,8 @@ use nftables::{
 
 use self::lang::{Ruleset, any_of, drop, header, is, is_not, text};
 
+/// Before connection tracking looks at a packet.
+const BEFORE_TRACKING: i32 = -300;
 /// After connection tracking has looked at a packet, before its addresses are translated.
 const BEFORE_TRANSLATION: i32 = -150;
 

@@ -11,13 +11,14 @@ use nftables::{
 };
 
 use super::{
-    BEFORE_TRANSLATION,
+    BEFORE_TRACKING, BEFORE_TRANSLATION,
     groups::Groups,
     keep_silent,
     lang::{
         Expr, Ruleset, Stmt, accept, addresses, any_of, back, concat, destination, drop, goto, header, iif, is,
-        is_known, is_new, is_not, is_not_known, is_translated, jump, jump_by, l4, lookup, meta, oif,
+        is_known, is_new, is_not, is_question, is_reply, is_translated, jump, jump_by, lookup, meta, oif,
         original_destination, port, prefix, prefixes, reset, set_mark, source, text, to_destination, to_source,
+        track_apart,
     },
 };
 
@@ -31,6 +32,7 @@ pub(super) fn ruleset(filter: &RouterFilter) -> Nftables<'static> {
     let mut rules = Ruleset::new();
     rules.link_set(INTERFACES, filter.interfaces.keys());
     let groups = Groups::new(&mut rules, filter);
+    choose_table(&mut rules, filter);
     arrive(&mut rules, filter, &groups);
     translate_destination(&mut rules, filter);
     serve(&mut rules, filter);
@@ -70,16 +72,33 @@ fn is_bypassed(filter: &RouterFilter) -> Option<Stmt> {
     (!filter.bypassed.is_empty()).then(|| is(key, any_of(elements)))
 }
 
-/// Where it comes from: its routing table, whether it may have this source, whether the groups of
+/// By which table it is routed. What passes by an endpoint on its way to an appliance comes here once
+/// more and enters then, which connection tracking must not take for the same flow: only a flow's
+/// first packet is translated.
+fn choose_table(rules: &mut Ruleset, filter: &RouterFilter) {
+    const CHAIN: &str = "choose_table";
+    if filter.tables.is_empty() {
+        return;
+    }
+    rules.hook(CHAIN, NfChainType::Filter, NfHook::Prerouting, BEFORE_TRACKING, NfChainPolicy::Accept);
+    let tables = filter.tables.iter().map(|(link, table)| (text(link), Expr::Number(*table)));
+    rules.rule(CHAIN, [set_mark(lookup(iif(), tables))]);
+    if let Some(bypassed) = is_bypassed(filter) {
+        rules.rule(CHAIN, [bypassed, track_apart()]);
+    }
+    let steering = steering(filter);
+    let mut entrances = filter.endpoints.keys().chain(filter.inbound_endpoints.keys()).peekable();
+    if !steering.is_empty() && entrances.peek().is_some() {
+        rules.rule(CHAIN, [is(iif(), links(&steering)), is(destination(), addresses(entrances)), track_apart()]);
+    }
+}
+
+/// Where it comes from: whether it may have this source, whether the groups of
 /// its sender and of an endpoint let it start a connection. They see the destination as the sender
 /// wrote it, since nothing is translated yet.
 fn arrive<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>) {
     const CHAIN: &str = "arrive";
     rules.hook(CHAIN, NfChainType::Filter, NfHook::Prerouting, BEFORE_TRANSLATION, NfChainPolicy::Accept);
-    if !filter.tables.is_empty() {
-        let tables = filter.tables.iter().map(|(link, table)| (text(link), Expr::Number(*table)));
-        rules.rule(CHAIN, [set_mark(lookup(iif(), tables))]);
-    }
     let bound: Vec<(&LinkName, &InterfaceFilter)> =
         filter.interfaces.iter().filter(|(_, interface)| !interface.forwards).collect();
     if !bound.is_empty() {
@@ -94,8 +113,8 @@ fn arrive<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>
     for (link, PeerFilter { sources, forwarded, .. }) in &filter.peers {
         if !forwarded {
             let foreign = (!sources.is_empty()).then(|| is_not(source(), prefixes(sources)));
-            let foreign = foreign.into_iter();
-            rules.rule(CHAIN, [is(iif(), text(link)), is_not_known()].into_iter().chain(foreign).chain([drop()]));
+            // Replies as well: Azure's fabric asks where a packet comes from, not whether it was awaited.
+            rules.rule(CHAIN, [is(iif(), text(link))].into_iter().chain(foreign).chain([drop()]));
         }
     }
     rules.rule(CHAIN, [is_known(), accept()]);
@@ -108,7 +127,8 @@ fn arrive<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>
     if !outbound.is_empty() {
         rules.rule(CHAIN, [jump_by(iif(), outbound)]);
     }
-    let inbound = groups.by_key(filter.endpoints.iter().map(|(at, endpoint)| (at, &endpoint.inbound)));
+    let endpoints = filter.endpoints.iter().map(|(at, endpoint)| (at, &endpoint.inbound));
+    let inbound = groups.by_key(endpoints.chain(&filter.inbound_endpoints));
     if !inbound.is_empty() {
         if let Some(bypassed) = is_bypassed(filter) {
             rules.rule(CHAIN, [bypassed, accept()]);
@@ -147,20 +167,19 @@ fn translate_destination(rules: &mut Ruleset, filter: &RouterFilter) {
 fn serve(rules: &mut Ruleset, filter: &RouterFilter) {
     const CHAIN: &str = "serve";
     rules.hook(CHAIN, NfChainType::Filter, NfHook::Input, 0, NfChainPolicy::Drop);
-    let asked = || [is(l4(), any_of([text("tcp"), text("udp")])), is(header("th", "dport"), port(53))];
     let pinged = || [is(header("icmp", "type"), text("echo-request"))];
     if !filter.dns.is_empty() {
         let from = || [is(iif(), interfaces()), is(destination(), addresses(&filter.dns))];
-        rules.rule(CHAIN, from().into_iter().chain(asked()).chain([accept()]));
+        rules.rule(CHAIN, from().into_iter().chain(is_question()).chain([accept()]));
         rules.rule(CHAIN, from().into_iter().chain(pinged()).chain([accept()]));
     }
     if !filter.inbound_endpoints.is_empty() {
         let outside = no_entrance(filter);
         let from = || {
             let inside = (!outside.is_empty()).then(|| is_not(iif(), links(&outside)));
-            inside.into_iter().chain([is(destination(), addresses(&filter.inbound_endpoints))])
+            inside.into_iter().chain([is(destination(), addresses(filter.inbound_endpoints.keys()))])
         };
-        rules.rule(CHAIN, from().chain(asked()).chain([accept()]));
+        rules.rule(CHAIN, from().chain(is_question()).chain([accept()]));
         rules.rule(CHAIN, from().chain(pinged()).chain([accept()]));
     }
 }
@@ -206,6 +225,11 @@ fn forward<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a
     rules.hook(CHAIN, NfChainType::Filter, NfHook::Forward, 0, NfChainPolicy::Drop);
     rules.rule(CHAIN, [is(destination(), servers()), jump("to_server")]);
     rules.rule(CHAIN, [is(source(), servers()), jump("from_server")]);
+    if let Some(backbone) = filter.backbone.as_ref().filter(|_| !filter.public.is_empty()) {
+        // The platform gives a machine's answer its public address only where it leaves for the Internet.
+        let known_publicly = is(original_destination(), addresses(filter.public.keys()));
+        rules.rule(CHAIN, [is_reply(), is_translated(), known_publicly, is_not(oif(), text(backbone)), drop()]);
+    }
     rules.rule(CHAIN, [is_known(), accept()]);
     let to_machine = || is(oif(), interfaces());
     let steering = steering(filter);

@@ -14,7 +14,7 @@ async fn an_endpoint_leads_to_its_api_server_under_the_networks_own_address() {
         return;
     }
     let stage = Stage::set(world()).await;
-    let reached = connected("198.18.0.1", "240.0.0.1:443");
+    let reached = connected("248.0.0.1", "240.0.0.1:443");
     assert_eq!(stage.connect(&machine("vm-1"), "10.0.0.9:443").await, reached);
     assert_eq!(stage.connect(&machine("vm-3"), "10.0.0.9:443").await, reached, "from a peered network");
     assert_eq!(stage.connect(&crate::stage::client(), "10.0.0.9:443").await, reached, "from a VPN client");
@@ -33,8 +33,8 @@ async fn a_connection_ends_at_once_when_its_endpoint_does_and_lives_through_othe
     let one = network("one");
     let mut stream = stage.hold(&machine("vm-1"), "10.0.0.9:443").await;
     assert!(is_alive(&mut stream));
-    stage.change(|world| world.router(&one).outbound = Some(ip("198.18.0.1"))).await;
-    stage.change(|world| world.router(&one).inbound_endpoints = [ip("10.0.0.20")].into()).await;
+    stage.change(|world| world.router(&one).outbound = Some(ip("248.0.0.1"))).await;
+    stage.change(|world| world.router(&one).inbound_endpoints = [(ip("10.0.0.20"), Vec::new())].into()).await;
     assert!(is_alive(&mut stream), "another filter, the same connection");
     stage.change(|world| drop(world.router(&one).endpoints.remove(&ip("10.0.0.9")))).await;
     assert!(!is_alive(&mut stream), "rejected: cut");
@@ -72,7 +72,7 @@ async fn azure_dns_answers_the_networks_machines_and_nobody_else() {
     }
     let mut world = world();
     let one = network("one");
-    world.router(&one).inbound_endpoints.insert(ip("10.0.0.20"));
+    world.router(&one).inbound_endpoints.insert(ip("10.0.0.20"), Vec::new());
     world.route(&one, "10.0.0.20/32", RouteTarget::Local);
     let view = network::ViewId::Public;
     world.space(&one).listeners.insert(at("10.0.0.20:53"), network::plan::Listener::Dns(view));
@@ -153,14 +153,14 @@ async fn peers_reach_machines_and_not_what_lies_behind() {
     }
     let mut world = world();
     world.route(&network("two"), "172.16.0.0/24", RouteTarget::Link(link("to-one")));
-    world.route(&network("two"), "198.18.1.1/32", RouteTarget::Link(link("to-one")));
+    world.route(&network("two"), "198.51.1.1/32", RouteTarget::Link(link("to-one")));
     let mut stage = Stage::set(world).await;
     stage.serve(&machine("vm-1"), "10.0.0.4:80").await;
     stage.serve(&crate::stage::client(), "172.16.0.2:80").await;
-    stage.serve(&Place::Internet, "198.18.1.1:80").await;
+    stage.serve(&Place::Internet, "198.51.1.1:80").await;
     assert!(stage.connect(&machine("vm-3"), "10.0.0.4:80").await.stands());
-    assert!(stage.connect(&machine("vm-1"), "198.18.1.1:80").await.stands(), "the Internet from at home");
-    assert_eq!(stage.connect(&machine("vm-3"), "198.18.1.1:80").await, Seen::Silence, "not through a peer");
+    assert!(stage.connect(&machine("vm-1"), "198.51.1.1:80").await.stands(), "the Internet from at home");
+    assert_eq!(stage.connect(&machine("vm-3"), "198.51.1.1:80").await, Seen::Silence, "not through a peer");
     assert_eq!(stage.connect(&machine("vm-3"), "172.16.0.2:80").await, Seen::Silence, "nor its gateway");
     stage.serve(&machine("vm-3"), "10.1.0.4:80").await;
     assert_eq!(stage.connect(&crate::stage::client(), "10.1.0.4:80").await, Seen::Silence, "nor the other way");
@@ -231,7 +231,7 @@ async fn a_subnets_table_leads_its_packets_elsewhere_even_past_an_endpoint() {
     stage.serve(&machine("vm-2"), "10.0.0.9:443").await;
     assert_eq!(stage.connect(&machine("vm-1"), "10.0.0.5:80").await, Seen::Silence, "its table drops it");
     assert_eq!(stage.connect(&machine("vm-3"), "10.0.0.5:80").await, connected("10.1.0.4", "10.0.0.5:80"));
-    assert_eq!(stage.connect(&machine("vm-3"), "10.0.0.9:443").await, connected("198.18.0.1", "240.0.0.1:443"));
+    assert_eq!(stage.connect(&machine("vm-3"), "10.0.0.9:443").await, connected("248.0.0.1", "240.0.0.1:443"));
     // The appliance answers in its own name only if it may; here it may not, so nobody answers.
     assert_eq!(stage.connect(&machine("vm-1"), "10.0.0.9:443").await, Seen::Silence);
 }
@@ -244,18 +244,18 @@ async fn a_machine_with_a_public_address_is_known_by_it_in_both_directions() {
     let mut world = world();
     let public = ip("20.0.0.4");
     world.router(&network("one")).public.insert(public, ip("10.0.0.4"));
-    world.route(&Place::Backbone, "20.0.0.4/32", RouteTarget::Via(link("one"), ip("198.18.0.1")));
+    world.route(&Place::Backbone, "20.0.0.4/32", RouteTarget::Via(link("one"), ip("248.0.0.1")));
     let stage = Stage::set(world).await;
     stage.serve(&machine("vm-1"), "10.0.0.4:80").await;
-    stage.serve(&Place::Internet, "198.18.1.1:80").await;
-    assert_eq!(stage.connect(&Place::Internet, "20.0.0.4:80").await, connected("198.18.1.1", "10.0.0.4:80"));
-    assert_eq!(stage.connect(&machine("vm-1"), "198.18.1.1:80").await, connected("20.0.0.4", "198.18.1.1:80"));
-    assert_eq!(stage.connect(&machine("vm-2"), "198.18.1.1:80").await, connected("198.18.0.1", "198.18.1.1:80"));
+    stage.serve(&Place::Internet, "198.51.1.1:80").await;
+    assert_eq!(stage.connect(&Place::Internet, "20.0.0.4:80").await, connected("198.51.1.1", "10.0.0.4:80"));
+    assert_eq!(stage.connect(&machine("vm-1"), "198.51.1.1:80").await, connected("20.0.0.4", "198.51.1.1:80"));
+    assert_eq!(stage.connect(&machine("vm-2"), "198.51.1.1:80").await, connected("248.0.0.1", "198.51.1.1:80"));
     // Its own network's public address is reached by way of the backbone, by itself as well.
-    assert_eq!(stage.connect(&machine("vm-2"), "20.0.0.4:80").await, connected("198.18.0.1", "10.0.0.4:80"));
+    assert_eq!(stage.connect(&machine("vm-2"), "20.0.0.4:80").await, connected("248.0.0.1", "10.0.0.4:80"));
     assert_eq!(stage.connect(&machine("vm-1"), "20.0.0.4:80").await, connected("20.0.0.4", "10.0.0.4:80"));
-    assert_eq!(stage.connect(&machine("vm-1"), "10.0.0.9:443").await, connected("198.18.0.1", "240.0.0.1:443"));
-    assert_eq!(stage.connect(&Place::Internet, "198.18.0.1:80").await, Seen::Silence);
+    assert_eq!(stage.connect(&machine("vm-1"), "10.0.0.9:443").await, connected("248.0.0.1", "240.0.0.1:443"));
+    assert_eq!(stage.connect(&Place::Internet, "248.0.0.1:80").await, Seen::Silence);
 }
 
 #[tokio::test]
@@ -271,12 +271,12 @@ async fn authorized_ranges_are_kept_by_the_backbone_also_for_open_connections() 
         let ranges = ranges.iter().map(|range| range.parse().expect("a net")).collect();
         world.backbone().authorized.insert(ip("20.9.9.9"), ranges);
     };
-    stage.change(|world| authorize(world, &["198.18.0.0/24", "198.18.0.1/32"])).await;
+    stage.change(|world| authorize(world, &["248.0.0.0/24", "248.0.0.1/32"])).await;
     assert!(!is_alive(&mut open));
     assert_eq!(stage.connect(&Place::Internet, "20.9.9.9:443").await, Seen::Silence);
     assert!(stage.connect(&machine("vm-1"), "20.9.9.9:443").await.stands());
     stage.change(|world| authorize(world, &["0.0.0.0/0"])).await;
     assert!(stage.connect(&Place::Internet, "20.9.9.9:443").await.stands());
-    stage.output(&Place::Internet, "ip addr add 198.18.0.1/32 dev backbone; ip route change default via 169.254.0.1 dev backbone onlink src 198.18.0.1").await;
+    stage.output(&Place::Internet, "ip addr add 248.0.0.1/32 dev backbone; ip route change default via 169.254.0.1 dev backbone onlink src 248.0.0.1").await;
     assert_eq!(stage.connect(&Place::Internet, "20.9.9.9:443").await, Seen::Silence, "another's address");
 }

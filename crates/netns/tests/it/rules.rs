@@ -45,7 +45,7 @@ fn a_routers_rules_read_in_the_order_in_which_packets_meet_them() {
     router.tables.insert(link("vm-1"), 1);
     router.bypassed.insert((1, ip("10.0.0.9")));
     router.public.insert(ip("20.0.0.4"), ip("10.0.0.4"));
-    router.inbound_endpoints.insert(ip("10.0.0.20"));
+    router.inbound_endpoints.insert(ip("10.0.0.20"), Vec::new());
     router.peers.get_mut(&link("to-two")).expect("a peer").transit = true;
     let endpoint = Endpoint { port: 443, server: at("240.0.0.2:443"), inbound: vec![group] };
     router.endpoints.insert(ip("10.0.0.11"), endpoint);

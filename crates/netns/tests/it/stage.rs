@@ -163,7 +163,7 @@ pub(crate) fn world() -> World {
     world.backbone();
     world.route(&Place::Backbone, "240.0.0.0/5", RouteTarget::Local);
     world.space(&Place::Backbone).listeners.insert(at("0.0.0.0:443"), Listener::ApiServers);
-    for (place, name, outbound) in [(&one, "one", "198.18.0.1"), (&two, "two", "198.18.0.2")] {
+    for (place, name, outbound) in [(&one, "one", "248.0.0.1"), (&two, "two", "248.0.0.2")] {
         world.join_backbone(place, name, ip(outbound));
         world.route(place, "168.63.129.16/32", RouteTarget::Local);
         let view = ViewId::VirtualNetwork(id("virtualNetworks", name));
@@ -174,7 +174,7 @@ pub(crate) fn world() -> World {
         router.outbound = Some(ip(outbound));
         router.dns.insert(AZURE_DNS);
     }
-    world.join_backbone(&Place::Internet, "internet", ip("198.18.1.1"));
+    world.join_backbone(&Place::Internet, "internet", ip("198.51.1.1"));
     world.machine(&one, "vm-1", ip("10.0.0.4"));
     world.machine(&one, "vm-2", ip("10.0.0.5"));
     world.machine(&two, "vm-3", ip("10.1.0.4"));

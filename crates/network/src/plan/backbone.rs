@@ -10,14 +10,15 @@ use super::{
     filter::{BackboneFilter, Filter},
     numbers::nth,
     types::{
-        API_SERVER_RANGE, DNS_PORT, HOSTS_BASE, HOSTS_LENGTH, Listener, MAIN_TABLE, NETWORKS_BASE, NETWORKS_LENGTH,
-        Namespace, PUBLIC_DNS, Route, RouteTarget,
+        API_SERVER_RANGE, DNS_PORT, HOST_RANGE, Listener, MAIN_TABLE, NETWORK_RANGE, Namespace, PUBLIC_DNS, Route,
+        RouteTarget,
     },
 };
 use crate::{
     answer::ViewId,
     attachment::{DEFAULT_OUTBOUND_ADDRESS, INTERNET_HOST_ADDRESS},
     network::{Network, PublicHolder},
+    route,
 };
 
 /// Where the API server of the cluster with this number stands.
@@ -38,14 +39,14 @@ pub(super) fn public_cluster(network: &Network, address: Ipv4Addr) -> Option<&Re
     }
 }
 
-/// Authorized ranges as the backbone sees sources: whoever has no public address of its own comes
-/// from an address that only the fabric knows.
-fn sources(authorized: &[Ipv4Net]) -> Vec<Ipv4Net> {
-    let covers = |address| authorized.iter().any(|range| range.contains(&address));
-    let pool = |base, length, stands_for| Ipv4Net::new(base, length).ok().filter(|_| covers(stands_for));
-    let networks = pool(NETWORKS_BASE, NETWORKS_LENGTH, DEFAULT_OUTBOUND_ADDRESS);
-    let hosts = pool(HOSTS_BASE, HOSTS_LENGTH, INTERNET_HOST_ADDRESS);
-    Ipv4Net::aggregate(&authorized.iter().copied().chain(networks).chain(hosts).collect())
+/// Sources as packets have them: whoever has no public address of its own comes from an address
+/// that only the fabric knows.
+pub(super) fn sources(declared: &[Ipv4Net]) -> Vec<Ipv4Net> {
+    let covers = |address| declared.iter().any(|range| range.contains(&address));
+    let pool = |(base, length), stands_for| Ipv4Net::new(base, length).ok().filter(|_| covers(stands_for));
+    let networks = pool(NETWORK_RANGE, DEFAULT_OUTBOUND_ADDRESS);
+    let hosts = pool(HOST_RANGE, INTERNET_HOST_ADDRESS);
+    Ipv4Net::aggregate(&declared.iter().copied().chain(networks).chain(hosts).collect())
 }
 
 /// The backbone, given the routes that lead out of it.
@@ -54,8 +55,9 @@ pub(super) fn namespace(network: &Network, leaving: &OrdSet<Route>) -> Namespace
     let mut routes = leaving.clone();
     routes.extend(Ipv4Net::new(API_SERVER_RANGE.0, API_SERVER_RANGE.1).map(local));
     routes.insert(local(PUBLIC_DNS.into()));
-    let mut filter = BackboneFilter::default();
+    let mut filter = BackboneFilter { unasked: route::unrouted().collect(), ..BackboneFilter::default() };
     for (address, holder) in &network.public_addresses {
+        filter.unasked.push((*address).into());
         let PublicHolder::Cluster(id) = holder else { continue };
         let Some(cluster) = network.cluster(id).filter(|cluster| cluster.running) else { continue };
         routes.insert(local((*address).into()));

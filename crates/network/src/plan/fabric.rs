@@ -12,7 +12,7 @@ use imbl::{OrdMap, OrdSet, ordmap::DiffItem};
 use super::{
     backbone,
     numbers::{Numbers, nth},
-    types::{HOSTS_BASE, NETWORKS_BASE, Namespace, Place, Route, Veth},
+    types::{HOST_RANGE, NETWORK_RANGE, Namespace, PEERS_BASE, Place, Route, Veth},
     unit::{Unit, UnitId},
 };
 use crate::{
@@ -156,7 +156,13 @@ impl FabricNumbers {
     /// The address a place has in the fabric, where it has no other.
     pub(super) fn address(&mut self, place: &Place) -> Ipv4Addr {
         let number = self.number(place);
-        nth(if matches!(place, Place::Network(_)) { NETWORKS_BASE } else { HOSTS_BASE }, number)
+        nth(if matches!(place, Place::Network(_)) { NETWORK_RANGE.0 } else { HOST_RANGE.0 }, number)
+    }
+
+    /// The address by which its peers know a network's router: another than the one it has in the
+    /// backbone, to which the way is never over a peering.
+    pub(super) fn hop(&mut self, network: &Place) -> Ipv4Addr {
+        nth(PEERS_BASE, self.number(network))
     }
 
     /// A short name for a place, unique in the fabric, for links that lead there.

@@ -91,8 +91,8 @@ pub struct RouterFilter {
     pub tables: BTreeMap<LinkName, u32>,
     /// Private endpoints that lead somewhere.
     pub endpoints: BTreeMap<Ipv4Addr, Endpoint>,
-    /// Endpoints that packets marked with this table do not enter here, since a route of the table
-    /// leads them elsewhere.
+    /// Endpoints, private and inbound, that packets marked with this table do not enter here, since a
+    /// route of the table leads them elsewhere.
     pub bypassed: BTreeSet<(u32, Ipv4Addr)>,
     /// The public addresses of machines: (public, private).
     pub public: BTreeMap<Ipv4Addr, Ipv4Addr>,
@@ -100,8 +100,9 @@ pub struct RouterFilter {
     pub outbound: Option<Ipv4Addr>,
     /// Addresses where Azure-provided DNS answers machines only (168.63.129.16).
     pub dns: BTreeSet<Ipv4Addr>,
-    /// Addresses where a DNS private resolver answers whoever gets there.
-    pub inbound_endpoints: BTreeSet<Ipv4Addr>,
+    /// Addresses where a DNS private resolver answers whoever gets there, with the groups that see
+    /// what is asked.
+    pub inbound_endpoints: BTreeMap<Ipv4Addr, Vec<GroupId>>,
     /// The rules of every group used here.
     pub groups: BTreeMap<GroupId, Vec<PacketRule>>,
 }
@@ -148,6 +149,9 @@ pub struct PeerFilter {
 /// The backbone's filter: who may reach which API server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BackboneFilter {
+    /// Where nothing is asked: ranges that the Internet does not route, and public addresses that
+    /// are somebody's. A question to any other address that nothing is routed to is one to public DNS.
+    pub unasked: Vec<Ipv4Net>,
     /// API servers that only these sources reach; all others are open to everybody who gets there.
     pub authorized: BTreeMap<Ipv4Addr, Vec<Ipv4Net>>,
 }

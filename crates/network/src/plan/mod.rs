@@ -14,9 +14,8 @@
 //! - A user route to a virtual appliance in a peered network takes a veth pair of its own, whose
 //!   far end follows a table with one route: to the appliance.
 //!
-//! Addresses that only the fabric knows: API servers in 240.0.0.0/5 (which no Azure network may
-//! use), and 198.18.0.0/16 (RFC 2544) for
-//! routers and whoever else has no public address.
+//! Addresses that only the fabric knows are reserved ones: API servers in 240.0.0.0/5, routers and
+//! whoever else has no public address in 248.0.0.0/5. No Azure network may use them.
 
 mod backbone;
 mod diff;
@@ -38,6 +37,6 @@ pub use filter::{
 pub use outside::TunnelAddresses;
 pub use standing::Standing;
 pub use types::{
-    API_SERVER_RANGE, BACKBONE_HOP, FABRIC_MAC, LinkEnd, LinkName, Listener, MAIN_TABLE, Namespace, PUBLIC_DNS, Place,
-    Route, RouteTarget, Veth, mac_of,
+    API_SERVER_RANGE, BACKBONE_HOP, FABRIC_MAC, LinkEnd, LinkName, Listener, MAIN_TABLE, NETWORK_RANGE, Namespace,
+    PUBLIC_DNS, Place, Route, RouteTarget, Veth, mac_of,
 };

@@ -68,8 +68,8 @@ pub(super) fn compile(network: &Network, compiled: &VirtualNetwork, numbers: &mu
         router.add_peer(peer);
     }
     router.add_gateway();
-    router.add_tables();
     router.add_names();
+    router.add_tables();
     router.finish()
 }
 
@@ -164,7 +164,7 @@ impl Router<'_> {
                 neighbours: vec![other],
             };
             let back = LinkName::new(self.numbers.label(&near));
-            let (own, other) = (self.numbers.address(&near), self.numbers.address(&far));
+            let (own, other) = (self.numbers.hop(&near), self.numbers.hop(&far));
             self.unit.join(end(near, name.clone(), own, other), end(far, back, other, own));
         }
         let mut sources = peer.prefixes.clone();
@@ -180,7 +180,7 @@ impl Router<'_> {
     /// The link to a peer and the next hop on it.
     fn peer_link(&mut self, network: &ResourceId) -> (LinkName, Ipv4Addr) {
         let place = Place::Network(network.clone());
-        (LinkName::new(self.numbers.label(&place)), self.numbers.address(&place))
+        (LinkName::new(self.numbers.label(&place)), self.numbers.hop(&place))
     }
 
     /// The near ends of links on which a peer's user routes lead to appliances here.
@@ -259,8 +259,11 @@ impl Router<'_> {
                     _ => true,
                 })
             };
-            let bypassed: Vec<_> = self.filter.endpoints.keys().filter(elsewhere).map(|at| (table, *at)).collect();
+            let entrances = self.filter.endpoints.keys().chain(self.filter.inbound_endpoints.keys());
+            let bypassed: Vec<_> = entrances.filter(elsewhere).map(|at| (table, *at)).collect();
             self.filter.bypassed.extend(bypassed);
+            // The host answers for the platform's address before any route.
+            self.routes.insert((table, AZURE_DNS.into()), RouteTarget::Throw);
             let inside = self.compiled.interfaces.iter().filter(|(_, interface)| interface.subnet == subnet.id);
             for (address, interface) in inside {
                 if is_machine(interface) {
@@ -277,10 +280,15 @@ impl Router<'_> {
         u32::try_from(index + 1).ok()
     }
 
+    /// Whether all of a prefix lies in the network's address space.
+    fn is_own(&self, prefix: Ipv4Net) -> bool {
+        self.compiled.address_space.iter().any(|own| own.contains(&prefix))
+    }
+
     /// What an effective route is to Linux; `None` when there is nothing to say.
     fn target(&mut self, table: u32, route: &EffectiveRoute) -> Option<RouteTarget> {
         Some(match &route.next_hop {
-            NextHop::VirtualNetwork { .. } => RouteTarget::Throw,
+            NextHop::VirtualNetwork { .. } if self.is_own(route.prefix) => RouteTarget::Throw,
             NextHop::InterfaceEndpoint { network } if *network == self.compiled.id => RouteTarget::Throw,
             NextHop::Peering { network, .. } | NextHop::InterfaceEndpoint { network } => {
                 let (link, hop) = self.peer_link(network);
@@ -289,7 +297,8 @@ impl Router<'_> {
             NextHop::Gateway { gateway } => self.towards_gateway(gateway)?,
             NextHop::Internet => via(BACKBONE, BACKBONE_HOP),
             NextHop::VirtualAppliance { address } => self.towards_appliance(table, *address),
-            NextHop::None | NextHop::NoGateway => RouteTarget::Blackhole,
+            // A user's route keeps what is not in the network inside it, where it finds nobody.
+            NextHop::VirtualNetwork { .. } | NextHop::None | NextHop::NoGateway => RouteTarget::Blackhole,
         })
     }
 
@@ -340,8 +349,10 @@ impl Router<'_> {
         self.filter.dns.insert(AZURE_DNS);
         for (address, endpoint) in &self.compiled.inbound_endpoints {
             self.main(*address, RouteTarget::Local);
-            self.filter.inbound_endpoints.insert(*address);
-            let _ = endpoint;
+            let subnet = self.compiled.subnet(&endpoint.subnet);
+            let group = subnet.and_then(|subnet| subnet.network_security_group.as_ref());
+            let inbound = self.groups(Direction::Inbound, [group], &endpoint.subnet);
+            self.filter.inbound_endpoints.insert(*address, inbound);
         }
     }
 
@@ -368,7 +379,7 @@ impl Router<'_> {
     fn finish(mut self) -> Unit {
         let dns = |address: Ipv4Addr| (SocketAddrV4::new(address, DNS_PORT), self.view());
         let listeners: OrdMap<_, _> =
-            self.filter.dns.iter().chain(&self.filter.inbound_endpoints).map(|address| dns(*address)).collect();
+            self.filter.dns.iter().chain(self.filter.inbound_endpoints.keys()).map(|address| dns(*address)).collect();
         let routes = std::mem::take(&mut self.routes);
         let namespace = Namespace {
             forwarding: true,
@@ -428,17 +439,20 @@ fn packet_rule(rule: &SecurityRule, tags: &Tags) -> Option<PacketRule> {
             RuleProtocol::Esp => Some(Protocol::Esp),
             RuleProtocol::Ah => Some(Protocol::Ah),
         },
-        sources: addresses(&rule.sources, tags)?,
+        sources: addresses(&backbone::sources(&prefixes(&rule.sources, tags)))?,
         source_ports: ports(&rule.source_ports),
-        destinations: addresses(&rule.destinations, tags)?,
+        destinations: addresses(&prefixes(&rule.destinations, tags))?,
         ports: ports(&rule.destination_ports),
         allow: rule.access == Access::Allow,
     })
 }
 
-fn addresses(places: &[AddressMatch], tags: &Tags) -> Option<Addresses> {
-    let prefixes: Vec<Ipv4Net> = places.iter().flat_map(|place| tags.prefixes(*place)).collect();
-    let prefixes = Ipv4Net::aggregate(&prefixes);
+fn prefixes(places: &[AddressMatch], tags: &Tags) -> Vec<Ipv4Net> {
+    places.iter().flat_map(|place| tags.prefixes(*place)).collect()
+}
+
+fn addresses(prefixes: &[Ipv4Net]) -> Option<Addresses> {
+    let prefixes = Ipv4Net::aggregate(&prefixes.to_vec());
     match prefixes.as_slice() {
         [] => None,
         [all] if all.prefix_len() == 0 => Some(Addresses::Any),

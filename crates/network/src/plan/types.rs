@@ -23,15 +23,16 @@ pub const API_SERVER_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(240, 0, 0, 0), 5);
 pub const PUBLIC_DNS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 53);
 /// The port of DNS.
 pub(super) const DNS_PORT: u16 = 53;
-/// Where networks' routers have their addresses, and with them all that has no public address. The
-/// management plane gives out public addresses in 198.19.0.0/16.
-pub(super) const NETWORKS_BASE: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
-pub(super) const NETWORKS_LENGTH: u8 = 17;
+/// Where networks' routers have their addresses in the backbone, and with them all in a network
+/// that has no public address. Like the API servers', these are reserved (RFC 1112): neither Azure
+/// nor the management plane gives them to anybody.
+pub const NETWORK_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(248, 0, 0, 0), 8);
 /// Where machines outside Azure, gateways and sites have theirs.
-pub(super) const HOSTS_BASE: Ipv4Addr = Ipv4Addr::new(198, 18, 128, 0);
-pub(super) const HOSTS_LENGTH: u8 = 18;
+pub(super) const HOST_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(249, 0, 0, 0), 8);
 /// Where the links that steer to appliances have theirs.
-pub(super) const STEERING_BASE: Ipv4Addr = Ipv4Addr::new(198, 18, 192, 0);
+pub(super) const STEERING_BASE: Ipv4Addr = Ipv4Addr::new(250, 0, 0, 0);
+/// Where networks' routers have theirs on links to peers.
+pub(super) const PEERS_BASE: Ipv4Addr = Ipv4Addr::new(251, 0, 0, 0);
 /// The hardware address of every router-side link end: the one machines in Azure see.
 pub const FABRIC_MAC: [u8; 6] = [0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc];
 

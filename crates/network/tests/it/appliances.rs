@@ -4,7 +4,7 @@ use azure::{Kind, sketch::Sketch};
 use network::{ApplianceFault, Disposition, Network, NextHop, RouteSource};
 use serde_json::json;
 
-use crate::ask::{end, trace};
+use crate::ask::{arrives, end, trace};
 
 /// A hub with a firewall, `fw`, and two spokes that are not peered with each other; each spoke
 /// sends everything private to the firewall and takes what it passes on.
@@ -131,4 +131,16 @@ fn of_equal_prefixes_a_user_defined_route_wins_and_a_longer_prefix_always() {
     10.0.0.0/8 User
     0.0.0.0/0 Default
     ");
+}
+
+#[test]
+fn a_reply_that_is_routed_through_its_own_client_has_come_home() {
+    let sketch = Sketch::new()
+        .network("v", "10.0.0.0/16")
+        .subnet("v", "apps", "10.0.1.0/24")
+        .nic("client", "v", "10.0.0.4")
+        .nic_in("server", "v", "apps", "10.0.1.4", json!({}))
+        .route_table("rt", &[("10.0.0.0/16", "10.0.0.4")])
+        .routed_by("v/apps", "rt");
+    assert!(arrives(&sketch, "client", "10.0.1.4"));
 }

@@ -1,7 +1,7 @@
 //! The public side: who is known by which address, who gets in.
 
 use azure::{Kind, sketch::Sketch};
-use network::{DEFAULT_OUTBOUND_ADDRESS, Disposition};
+use network::{DEFAULT_OUTBOUND_ADDRESS, Disposition, Host, Network, Vantage};
 use serde_json::json;
 
 use crate::ask::{arrives, end};
@@ -74,5 +74,18 @@ fn a_virtual_machine_stands_for_its_primary_interface_and_is_silent_while_stoppe
     let stopped = sketch.machine("box", &["vm", "second"], false);
     for (vantage, to) in [("box", "10.0.0.6"), ("peer", "10.0.0.4"), ("peer", "10.0.0.5")] {
         assert!(matches!(end(&stopped, vantage, to), Disposition::MachineStopped { .. }), "{vantage} → {to}");
+    }
+}
+
+#[test]
+fn a_public_address_that_is_nobodys_is_a_name_server_and_a_reserved_one_is_nothing() {
+    let network = Network::compile(&network().estate());
+    let at = |address: &str| {
+        let host = Host::Address(address.parse().unwrap());
+        network.reach(&Vantage::Internet, &host, 53).disposition
+    };
+    assert!(matches!(at("8.8.8.8"), Disposition::NameServer { .. }));
+    for address in ["240.0.0.1", "248.0.0.1", "169.254.0.1", "10.0.0.4"] {
+        assert!(!matches!(at(address), Disposition::NameServer { .. }), "{address}");
     }
 }

@@ -1,0 +1,212 @@
+//! A network realised in the kernel, with all that answers in it: API servers, DNS views, and at
+//! every machine a server that says who it is and a DNS server that forwards to Azure's.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddrV4},
+    process::Command,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use arc_swap::ArcSwap;
+use dns::{CurrentNetwork, ServedView};
+use netns::{Applied, Fabric};
+use network::{
+    AZURE_DNS, Network,
+    plan::{self, Listener, PUBLIC_DNS, Place, Plan, Step},
+};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{TcpListener, UdpSocket},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{MACHINE_PORT, NAME_PORT, probe::SILENCE};
+
+/// What an appliance's owner sets up.
+const MASQUERADE: &str = "add table ip appliance; add chain ip appliance out { type nat hook postrouting priority 100; }; \
+    add rule ip appliance out ip daddr != { 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 } masquerade";
+
+/// A fabric with a network in it.
+pub(crate) struct Lab {
+    fabric: Fabric,
+    current: CurrentNetwork,
+    planned: Arc<Mutex<plan::Fabric>>,
+    dns: dns::Server,
+    views: BTreeMap<(Place, SocketAddrV4), ServedView>,
+    staff: BTreeMap<Place, Staff>,
+    servers: Option<JoinHandle<()>>,
+}
+
+/// What runs at a machine; ends when dropped.
+struct Staff(Vec<JoinHandle<()>>);
+
+impl Drop for Staff {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.servers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Lab {
+    /// An empty one.
+    pub(crate) async fn start() -> Self {
+        let fabric = Fabric::start(Command::new(env!("CARGO_BIN_EXE_netns-fabric"))).await.expect("the fabric stands");
+        let current: CurrentNetwork = Arc::new(ArcSwap::from_pointee(Network::default()));
+        let dns = dns::Server::new(Arc::clone(&current), CancellationToken::new());
+        Self {
+            fabric,
+            current,
+            planned: Arc::default(),
+            dns,
+            views: BTreeMap::new(),
+            staff: BTreeMap::new(),
+            servers: None,
+        }
+    }
+
+    pub(crate) fn planned(&self) -> plan::Fabric {
+        self.planned.lock().expect("no panic").clone()
+    }
+
+    /// Goes from what stands to `network` by the steps between them.
+    pub(crate) async fn realise(&mut self, network: &Network) {
+        let before = self.planned();
+        let after = before.advance(network);
+        let plan = Plan::between(&before, &after);
+        for step in &plan.steps {
+            match step {
+                Step::Close(place, at) => _ = self.views.remove(&(place.clone(), *at)),
+                Step::RemoveNamespace(place) => _ = self.staff.remove(place),
+                _ => {}
+            }
+        }
+        // What was served notices only when its task is looked at.
+        tokio::task::yield_now().await;
+        self.current.store(Arc::new(network.clone()));
+        let Applied { opened, failed } = self.fabric.apply(&plan).await.expect("the fabric stands");
+        let said: Vec<_> = failed.iter().map(|failed| (plan.steps[failed.step].to_string(), &failed.reason)).collect();
+        assert!(said.is_empty(), "steps that cannot be carried out: {said:#?}");
+        *self.planned.lock().expect("no panic") = after.clone();
+        for opened in opened {
+            match opened.listener {
+                Listener::Dns(view) => {
+                    let bound = dns::Server::adopt(view, opened.udp.expect("UDP"), opened.tcp).expect("a view");
+                    self.views.insert((opened.place, opened.at), self.dns.serve(bound));
+                }
+                Listener::ApiServers => {
+                    let listener = TcpListener::from_std(opened.tcp).expect("a listener");
+                    self.servers = Some(tokio::spawn(api_servers(listener, Arc::clone(&self.planned))));
+                }
+            }
+        }
+        for place in after.namespaces.keys() {
+            let at_site =
+                |id| network.client(id).is_some_and(|client| client.site.is_some() && client.gateway.is_none());
+            let (who, asks) = match place {
+                Place::Machine(id) => (id, AZURE_DNS),
+                Place::Client(id) if at_site(id) => (id, PUBLIC_DNS),
+                _ => continue,
+            };
+            if !self.staff.contains_key(place) {
+                let staff = self.man(place, who.name(), asks).await;
+                self.staff.insert(place.clone(), staff);
+            }
+        }
+    }
+
+    /// Does something at a place.
+    pub(crate) async fn at<R: Send>(&self, place: &Place, act: impl FnOnce() -> R + Send) -> R {
+        let entrance = serde_json::to_value(self.fabric.enter(place).await.expect("a place")).expect("JSON");
+        let namespace = std::fs::File::open(entrance["net"]["path"].as_str().expect("a path")).expect("a namespace");
+        thread::scope(|scope| {
+            let there = scope.spawn(move || {
+                nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).expect("the place is entered");
+                act()
+            });
+            there.join().expect("no panic")
+        })
+    }
+
+    /// Puts servers at a machine. One that forwards translates what it sends to the Internet, as
+    /// Azure asks of appliances.
+    async fn man(&self, place: &Place, who: &str, asks: Ipv4Addr) -> Staff {
+        let sockets = self.at(place, move || {
+            let masquerade = Command::new("nft").arg(MASQUERADE).status().expect("nft");
+            assert!(masquerade.success(), "nft");
+            let any = |port| SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+            let words = socket(Type::STREAM, any(MACHINE_PORT));
+            let names = socket(Type::STREAM, any(NAME_PORT));
+            for listener in [&words, &names] {
+                listener.listen(1024).expect("a listener");
+            }
+            let questions = socket(Type::DGRAM, any(NAME_PORT));
+            let further = socket(Type::DGRAM, any(0));
+            (words, names, questions, further)
+        });
+        let (words, names, questions, further) = sockets.await;
+        let listener = |socket: Socket| TcpListener::from_std(socket.into()).expect("a listener");
+        let datagrams = |socket: Socket| UdpSocket::from_std(socket.into()).expect("a socket");
+        Staff(vec![
+            tokio::spawn(say(listener(words), who.to_owned())),
+            tokio::spawn(say(listener(names), String::new())),
+            tokio::spawn(forward(datagrams(questions), datagrams(further), SocketAddrV4::new(asks, NAME_PORT))),
+        ])
+    }
+}
+
+/// A non-blocking socket in the calling thread's namespace.
+fn socket(kind: Type, at: SocketAddrV4) -> Socket {
+    let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
+    let socket = Socket::new(Domain::IPV4, kind.nonblocking(), Some(protocol)).expect("a socket");
+    socket.set_reuse_address(true).expect("an option");
+    socket.bind(&at.into()).expect("the address is free");
+    socket
+}
+
+/// Says `who` to whoever comes.
+async fn say(listener: TcpListener, who: String) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = stream.write_all(who.as_bytes()).await;
+    }
+}
+
+/// Says which cluster was come to.
+async fn api_servers(listener: TcpListener, planned: Arc<Mutex<plan::Fabric>>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let Ok(std::net::SocketAddr::V4(at)) = stream.local_addr() else { continue };
+        let cluster = planned.lock().expect("no panic").cluster_at(*at.ip()).map(|id| id.name().to_owned());
+        let who = cluster.unwrap_or_else(|| format!("nobody's API server {at}"));
+        let _ = stream.write_all(who.as_bytes()).await;
+    }
+}
+
+/// A DNS server that knows nothing itself.
+async fn forward(questions: UdpSocket, further: UdpSocket, server: SocketAddrV4) {
+    let (mut question, mut answer) = ([0; 1500], [0; 1500]);
+    while let Ok((length, from)) = questions.recv_from(&mut question).await {
+        let asked = further.send_to(&question[..length], server).await;
+        let answered = async {
+            while let Ok(length) = further.recv(&mut answer).await {
+                if answer[..2] == question[..2] {
+                    return Some(length);
+                }
+            }
+            None
+        };
+        if asked.is_ok()
+            && let Ok(Some(length)) = timeout(SILENCE, answered).await
+        {
+            let _ = questions.send_to(&answer[..length], from).await;
+        }
+    }
+}

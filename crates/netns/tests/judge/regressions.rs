@@ -1,0 +1,89 @@
+//! Differences that the judge has found: each with the least estate that shows it.
+
+use crate::{
+    estate::{Estate, Machine, Piece},
+    from_nothing, runtime, skip,
+};
+
+/// What is said of an estate is what is seen.
+fn holds(test: &str, spaces: &[u8], pieces: &[Piece]) {
+    if skip(test) {
+        return;
+    }
+    let estate = Estate { spaces: spaces.to_vec(), pieces: pieces.to_vec() };
+    let differences = runtime().block_on(from_nothing(&estate));
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+fn cluster(network: usize) -> Piece {
+    Piece::Cluster { name: 0, network, public_fqdn: true, running: true, status: "Approved" }
+}
+
+fn routes(network: usize, subnet: usize, routes: &[(&'static str, &'static str)]) -> Piece {
+    Piece::Routes { network, subnet, routes: routes.to_vec(), propagate: true }
+}
+
+fn peering(from: usize, to: usize, forwarded: bool) -> Piece {
+    Piece::Peering { from, to, both: true, access: true, forwarded }
+}
+
+fn public(network: usize, slot: usize, stopped: bool) -> Piece {
+    Piece::Machine { network, slot, options: Machine { public: true, forwarding: true, stopped, servers: &[] } }
+}
+
+#[test]
+fn api_servers_are_reached_by_their_endpoints_only() {
+    holds("servers", &[0, 1], &[cluster(0)]);
+}
+
+#[test]
+fn every_public_address_that_is_nobodys_answers_names_and_no_other_does() {
+    let asks = |network, servers| Piece::Dns { network, servers };
+    let cluster = Piece::PublicCluster { running: true, ranges: &[] };
+    holds(
+        "names",
+        &[0, 1],
+        &[asks(0, &["8.8.8.8"]), asks(1, &["198.18.0.1", "198.19.0.1"]), cluster, public(0, 0, true)],
+    );
+}
+
+#[test]
+fn what_is_not_in_the_network_finds_nobody_by_a_route_into_it() {
+    holds("into", &[0, 1], &[peering(0, 1, false), routes(1, 0, &[("10.0.1.0/24", "VnetLocal")])]);
+}
+
+#[test]
+fn a_route_leads_past_a_resolver_of_the_same_network() {
+    holds("past", &[0, 1], &[Piece::Resolver { network: 0 }, routes(0, 1, &[("10.0.0.0/16", "10.1.0.4")])]);
+}
+
+#[test]
+fn a_reply_that_is_routed_through_its_own_client_has_come_home() {
+    holds("home", &[0, 1], &[routes(0, 1, &[("10.0.0.0/16", "10.0.0.4")])]);
+}
+
+#[test]
+fn replies_as_well_are_forwarded_into_a_peer_only_if_it_allows() {
+    holds("replies", &[0, 1, 2], &[peering(2, 0, false), routes(0, 0, &[("10.0.0.0/16", "10.2.0.5")])]);
+}
+
+#[test]
+fn a_peer_that_comes_by_the_internet_is_answered_by_the_internet() {
+    holds("internet", &[0, 1], &[public(1, 1, false), peering(1, 0, false)]);
+}
+
+#[test]
+fn a_public_address_is_given_only_to_what_leaves_for_the_internet() {
+    holds("given", &[0, 1], &[routes(1, 0, &[("0.0.0.0/0", "10.1.0.5")]), public(1, 0, false)]);
+}
+
+#[test]
+fn an_endpoint_is_entered_behind_an_appliance_of_a_peered_network() {
+    let routes = routes(1, 1, &[("10.0.0.20/32", "10.0.0.5")]);
+    holds("steered", &[0, 1], &[cluster(0), peering(0, 1, true), routes]);
+}
+
+#[test]
+fn an_endpoint_is_entered_behind_an_appliance_of_its_own_network() {
+    holds("entered", &[0, 1], &[cluster(0), routes(0, 1, &[("10.0.0.20/32", "10.0.0.5")])]);
+}
