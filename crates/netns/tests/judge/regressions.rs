@@ -87,3 +87,17 @@ fn an_endpoint_is_entered_behind_an_appliance_of_a_peered_network() {
 fn an_endpoint_is_entered_behind_an_appliance_of_its_own_network() {
     holds("entered", &[0, 1], &[cluster(0), routes(0, 1, &[("10.0.0.20/32", "10.0.0.5")])]);
 }
+
+#[test]
+fn what_is_handed_to_a_peers_gateway_is_for_those_behind_it_only() {
+    holds(
+        "behind",
+        &[0, 1],
+        &[
+            Piece::Gateway { network: 1 },
+            peering(0, 1, true),
+            Piece::Transit { network: 0 },
+            routes(0, 0, &[("10.1.0.0/24", "VirtualNetworkGateway")]),
+        ],
+    );
+}

@@ -32,7 +32,7 @@ use crate::{
     network::Network,
     route::{self, AZURE_DNS, EffectiveRoute, NextHop},
     security::Tags,
-    virtual_network::{Interface, PeeredNetwork, VirtualNetwork},
+    virtual_network::{Gateway, Interface, PeeredNetwork, VirtualNetwork},
 };
 
 /// The router's link to the backbone.
@@ -246,6 +246,7 @@ impl Router<'_> {
                 if let Some(target) = self.target(table, route) {
                     self.routes.insert((table, route.prefix), target);
                 }
+                self.narrow_to_what_is_behind(table, route, routes);
             }
             // What an endpoint has translated is on its way to the backbone, whatever the table says.
             if let Ok(servers) = Ipv4Net::new(API_SERVER_RANGE.0, API_SERVER_RANGE.1) {
@@ -269,6 +270,28 @@ impl Router<'_> {
                 if is_machine(interface) {
                     self.filter.tables.insert(machine_link(*address), table);
                 }
+            }
+        }
+    }
+
+    /// A route into a peer's gateway is for what lies behind that gateway; the peer's router would
+    /// also deliver to its own network.
+    fn narrow_to_what_is_behind(&mut self, table: u32, route: &EffectiveRoute, routes: &[EffectiveRoute]) {
+        let NextHop::Gateway { gateway } = &route.next_hop else { return };
+        let Some(holder) = self.network.gateway_network(gateway).filter(|holder| holder.id != self.compiled.id) else {
+            return;
+        };
+        let (link, hop) = self.peer_link(&holder.id);
+        self.routes.insert((table, route.prefix), RouteTarget::Blackhole);
+        for (behind, _) in holder.gateway.iter().flat_map(Gateway::behind) {
+            let shared = match (route.prefix.contains(&behind), behind.contains(&route.prefix)) {
+                (true, _) => behind,
+                (false, true) => route.prefix,
+                (false, false) => continue,
+            };
+            // A more specific route of the table says otherwise.
+            if routes.iter().find(|other| other.prefix.contains(&shared)) == Some(route) {
+                self.routes.insert((table, shared), RouteTarget::Via(link.clone(), hop));
             }
         }
     }
