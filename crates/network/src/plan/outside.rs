@@ -16,7 +16,7 @@ use super::{
     unit::{Unit, main_route, via},
 };
 use crate::{
-    network::{Client, Network},
+    network::{Client, Network, SiteNetwork},
     virtual_network::{Gateway, VirtualNetwork},
 };
 
@@ -45,16 +45,18 @@ pub(super) fn client(network: &Network, client: &Client, numbers: &mut FabricNum
     let mut routes = Vec::new();
     if let Some((compiled, gateway)) = client.gateway.as_ref().and_then(|id| gateway_of(network, id)) {
         routes.extend(join_tunnel(&mut unit, &place, compiled, gateway, numbers));
-    } else if let (Some(site), Some(address)) = (&client.site, client.address)
-        && network.sites.contains_key(site)
+    } else if let (Some(id), Some(address)) = (&client.site, client.address)
+        && let Some(site) = network.sites.get(id)
     {
-        let site_place = Place::Site(site.clone());
+        let site_place = Place::Site(id.clone());
         let hop = numbers.address(&site_place);
         unit.join(
             end(site_place, &numbers.label(&place), FABRIC_MAC, &[], &[address]),
             end(place.clone(), SITE, mac_of(address), &[address], &[hop]),
         );
-        routes.extend(site_prefixes(network, site).into_iter().map(|prefix| main_route(prefix, via(SITE, hop))));
+        let behind = gateways_of(network, site).flat_map(|(compiled, _)| advertised(compiled));
+        let inside = site.address_space.iter().copied().chain(behind);
+        routes.extend(inside.map(|prefix| main_route(prefix, via(SITE, hop))));
     }
     unit.add(place, machine(routes));
     unit
@@ -69,8 +71,7 @@ pub(super) fn gateway(network: &Network, id: &ResourceId, numbers: &mut FabricNu
     let network_hop = numbers.address(&Place::Network(compiled.id.clone()));
     let mut filter = GatewayFilter { network: Some(LinkName::new(NETWORK)), ..GatewayFilter::default() };
     let mut routes = Vec::new();
-    let inside = advertised(compiled).chain(gateway.custom_routes.iter().copied());
-    routes.extend(inside.map(|prefix| main_route(prefix, via(NETWORK, network_hop))));
+    routes.extend(tunnelled(compiled, gateway).map(|prefix| main_route(prefix, via(NETWORK, network_hop))));
     if !gateway.client_address_pool.is_empty() {
         let client = Place::VpnClient(id.clone());
         unit.join_backbone(&client, INTERNET, None, numbers);
@@ -101,12 +102,12 @@ pub(super) fn gateway(network: &Network, id: &ResourceId, numbers: &mut FabricNu
 
 /// A site's own router: between its machines and the tunnels.
 pub(super) fn site(network: &Network, id: &ResourceId, numbers: &mut FabricNumbers) -> Option<Unit> {
-    let declared = network.estate().local_network_gateway(id)?;
+    let site = network.sites.get(id)?;
     let mut unit = Unit::default();
     let place = Place::Site(id.clone());
     let mut routes: Vec<Route> =
-        declared.address_space.iter().map(|prefix| main_route(*prefix, RouteTarget::Blackhole)).collect();
-    for (compiled, gateway) in gateways_of_site(network, id) {
+        site.address_space.iter().map(|prefix| main_route(*prefix, RouteTarget::Blackhole)).collect();
+    for (compiled, gateway) in gateways_of(network, site) {
         let there = Place::Gateway(gateway.id.clone());
         let (link, hop) = (numbers.label(&there), numbers.address(&there));
         let tunnel = |prefix| main_route(prefix, via(link.clone(), hop));
@@ -122,11 +123,12 @@ fn gateway_of<'a>(network: &'a Network, id: &ResourceId) -> Option<(&'a VirtualN
     Some((compiled, compiled.gateway.as_ref()?))
 }
 
-/// The gateways with a connection to `site`, each with its network.
-fn gateways_of_site<'a>(network: &'a Network, site: &ResourceId) -> Vec<(&'a VirtualNetwork, &'a Gateway)> {
-    let estate = network.estate();
-    let connections = estate.referrers(site).filter_map(|referrer| estate.connection(referrer.id()));
-    connections.filter_map(|connection| gateway_of(network, &connection.gateway)).collect()
+/// The gateways that a site is tunnelled to, each with its network.
+fn gateways_of<'a>(
+    network: &'a Network,
+    site: &'a SiteNetwork,
+) -> impl Iterator<Item = (&'a VirtualNetwork, &'a Gateway)> + 'a {
+    site.gateways.iter().filter_map(|gateway| gateway_of(network, gateway))
 }
 
 /// Joins a client to its gateway; gives the routes that go into the tunnel.
@@ -145,8 +147,7 @@ fn join_tunnel(
         end(place, link.as_str(), FABRIC_MAC, &[], &[address]),
         end(client.clone(), TUNNEL, mac_of(address), &[address], &[hop]),
     );
-    let inside = advertised(compiled).chain(gateway.custom_routes.iter().copied());
-    inside.map(|prefix| main_route(prefix, via(TUNNEL, hop))).collect()
+    tunnelled(compiled, gateway).map(|prefix| main_route(prefix, via(TUNNEL, hop))).collect()
 }
 
 fn tunnel_link(client: &Place, numbers: &mut FabricNumbers) -> LinkName {
@@ -192,17 +193,13 @@ pub(super) fn tunnel_address(gateway: &Gateway, client: &Place, numbers: &mut Fa
     served.is_none_or(|first| address < first).then_some(address)
 }
 
-/// What lies behind a gateway, seen from its tunnels: the network and the peers that use it.
-fn advertised(network: &VirtualNetwork) -> impl Iterator<Item = Ipv4Net> {
-    let peers = network.open_peers().filter(|peer| peer.transit);
-    network.address_space.iter().chain(peers.flat_map(|peer| &peer.prefixes)).copied()
+/// What a point-to-site client sends into its tunnel.
+fn tunnelled<'a>(network: &'a VirtualNetwork, gateway: &'a Gateway) -> impl Iterator<Item = Ipv4Net> + 'a {
+    advertised(network).chain(gateway.custom_routes.iter().copied())
 }
 
-fn site_prefixes(network: &Network, site: &ResourceId) -> Vec<Ipv4Net> {
-    let own = network.estate().local_network_gateway(site).map(|site| site.address_space.clone()).unwrap_or_default();
-    let behind =
-        gateways_of_site(network, site).into_iter().flat_map(|(compiled, _)| advertised(compiled).collect::<Vec<_>>());
-    own.into_iter().chain(behind).collect()
+fn advertised(network: &VirtualNetwork) -> impl Iterator<Item = Ipv4Net> + '_ {
+    network.advertised().map(|(prefix, _)| prefix)
 }
 
 fn end(place: Place, name: &str, mac: [u8; 6], addresses: &[Ipv4Addr], neighbours: &[Ipv4Addr]) -> LinkEnd {

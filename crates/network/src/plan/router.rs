@@ -188,7 +188,7 @@ impl Router<'_> {
         for appliance in steered(self.network, &peer.network, self.compiled) {
             let (number, name) = self.steering(&peer.network, appliance);
             let table = STEERING_TABLES + number;
-            let name = LinkName::new(format!("t{}", &name.as_str()[1..]));
+            let name = far_end(&name);
             self.routes.insert((table, Ipv4Net::default()), RouteTarget::Via(machine_link(appliance), appliance));
             self.filter.tables.insert(name.clone(), table);
             let (sources, forwarded) = (peer.prefixes.clone(), peer.accepts_forwarded);
@@ -357,7 +357,7 @@ impl Router<'_> {
     fn steer(&mut self, name: &LinkName, hop: Ipv4Addr, remote: &ResourceId) {
         let end = |place, name, mac, neighbours| LinkEnd { place, name, mac, addresses: Vec::new(), neighbours };
         let near = end(self.place.clone(), name.clone(), FABRIC_MAC, vec![hop]);
-        let far_name = LinkName::new(format!("t{}", &name.as_str()[1..]));
+        let far_name = far_end(name);
         let far = end(Place::Network(remote.clone()), far_name, mac_of(hop), Vec::new());
         if !self.unit.veths.iter().any(|veth| veth.near == near || veth.far == near) {
             self.unit.join(near, far);
@@ -417,6 +417,11 @@ impl Router<'_> {
     fn view(&self) -> Listener {
         Listener::Dns(ViewId::VirtualNetwork(self.compiled.id.clone()))
     }
+}
+
+/// The name, at the appliance's network, of a link that steers.
+fn far_end(near: &LinkName) -> LinkName {
+    LinkName::new(format!("t{}", &near.as_str()[1..]))
 }
 
 /// Whether a machine that runs is behind an interface.
