@@ -2,6 +2,8 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, clippy::print_stderr, reason = "a story that cannot be told fails, or says so")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod entering;
 mod isolation;
 mod repair;

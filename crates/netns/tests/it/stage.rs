@@ -21,19 +21,11 @@ use network::{
     },
 };
 
+pub(crate) use crate::common::skip;
+
 pub(crate) const AZURE_DNS: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// How long silence lasts before it is taken for silence.
 const SILENCE: Duration = Duration::from_millis(250);
-
-/// Why stories cannot be told here; where they must be, that is a failure.
-pub(crate) fn skip(test: &str) -> bool {
-    if nix::unistd::geteuid().is_root() {
-        return false;
-    }
-    eprintln!("SKIPPED {test}: it needs root, or `unshare -Urm`");
-    assert!(std::env::var_os("CI").is_none(), "{test} must not be skipped here");
-    true
-}
 
 pub(crate) fn id(kind: &str, name: &str) -> ResourceId {
     let text = format!("/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/{kind}/{name}");
@@ -271,15 +263,7 @@ impl Stage {
 
     /// Does something at a place.
     pub(crate) async fn at<R: Send>(&self, place: &Place, act: impl FnOnce() -> R + Send) -> R {
-        let entrance = serde_json::to_value(self.fabric.enter(place).await.expect("a place")).expect("JSON");
-        let namespace = std::fs::File::open(entrance["net"]["path"].as_str().expect("a path")).expect("a namespace");
-        thread::scope(|scope| {
-            let there = scope.spawn(move || {
-                nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).expect("the place is entered");
-                act()
-            });
-            there.join().expect("no panic")
-        })
+        crate::common::at(&self.fabric, place, act).await
     }
 
     /// A server at a place, which says who came.

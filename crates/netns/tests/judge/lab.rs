@@ -6,7 +6,6 @@ use std::{
     net::{Ipv4Addr, SocketAddrV4},
     process::Command,
     sync::{Arc, Mutex},
-    thread,
 };
 
 use arc_swap::ArcSwap;
@@ -126,15 +125,7 @@ impl Lab {
 
     /// Does something at a place.
     pub(crate) async fn at<R: Send>(&self, place: &Place, act: impl FnOnce() -> R + Send) -> R {
-        let entrance = serde_json::to_value(self.fabric.enter(place).await.expect("a place")).expect("JSON");
-        let namespace = std::fs::File::open(entrance["net"]["path"].as_str().expect("a path")).expect("a namespace");
-        thread::scope(|scope| {
-            let there = scope.spawn(move || {
-                nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).expect("the place is entered");
-                act()
-            });
-            there.join().expect("no panic")
-        })
+        crate::common::at(&self.fabric, place, act).await
     }
 
     /// Puts servers at a machine. One that forwards translates what it sends to the Internet, as

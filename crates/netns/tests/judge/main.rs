@@ -8,6 +8,8 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, clippy::print_stderr, reason = "a judge that cannot go on stops, or says so")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod compare;
 mod estate;
 mod isolation;
@@ -26,6 +28,7 @@ use proptest::{
     test_runner::{RngSeed, TestRunner},
 };
 
+pub(crate) use crate::common::skip;
 use crate::{compare::differences, estate::Estate, lab::Lab};
 
 /// Where every machine says who it is.
@@ -36,16 +39,6 @@ pub(crate) const NAME_PORT: u16 = 53;
 const ESTATES: u32 = 40;
 /// How many estates one fabric goes through before a new one judges the last of them from nothing.
 const ESTATES_OF_A_FABRIC: u32 = 10;
-
-/// Why there is no judgement here; where there must be one, that is a failure.
-pub(crate) fn skip(test: &str) -> bool {
-    if nix::unistd::geteuid().is_root() {
-        return false;
-    }
-    eprintln!("SKIPPED {test}: it needs root, or `unshare -Urm`");
-    assert!(std::env::var_os("CI").is_none(), "{test} must not be skipped here");
-    true
-}
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

@@ -1,0 +1,29 @@
+//! What every test of the kernel needs: to know whether it can be told here, and to act at a place.
+
+use std::thread;
+
+use netns::Fabric;
+use network::plan::Place;
+
+/// Why stories cannot be told here; where they must be, that is a failure.
+pub(crate) fn skip(test: &str) -> bool {
+    if nix::unistd::geteuid().is_root() {
+        return false;
+    }
+    eprintln!("SKIPPED {test}: it needs root, or `unshare -Urm`");
+    assert!(std::env::var_os("CI").is_none(), "{test} must not be skipped here");
+    true
+}
+
+/// Does something at a place.
+pub(crate) async fn at<R: Send>(fabric: &Fabric, place: &Place, act: impl FnOnce() -> R + Send) -> R {
+    let entrance = serde_json::to_value(fabric.enter(place).await.expect("a place")).expect("JSON");
+    let namespace = std::fs::File::open(entrance["net"]["path"].as_str().expect("a path")).expect("a namespace");
+    thread::scope(|scope| {
+        let there = scope.spawn(move || {
+            nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).expect("the place is entered");
+            act()
+        });
+        there.join().expect("no panic")
+    })
+}
