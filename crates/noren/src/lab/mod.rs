@@ -142,10 +142,11 @@ impl Lab {
         .context("the management plane does not open")?;
         network.store(Arc::new(Network::compile(&plane.estate())));
 
+        let dns = dns::Server::new(Arc::clone(&network), shutdown.clone());
         let endpoints = Endpoints::new(
             store.clone(),
             ports.await??,
-            dns::Server::new(Arc::clone(&network), shutdown.clone()),
+            dns.clone(),
             proxy::Proxy::new(Arc::clone(&network), backend.clone()),
             shutdown.clone(),
         );
@@ -153,12 +154,7 @@ impl Lab {
         let endpoints = tasks.spawn(endpoints.reconciled(network.load_full())).await??;
         let listening = endpoints.listening();
         tasks.spawn(follow(endpoints, Arc::clone(&network), Arc::clone(&changed), shutdown.clone()));
-        let kernel = KernelPlane::new(
-            Arc::clone(&network),
-            dns::Server::new(Arc::clone(&network), shutdown.clone()),
-            Arc::clone(&backend),
-            shutdown.clone(),
-        );
+        let kernel = KernelPlane::new(Arc::clone(&network), dns, Arc::clone(&backend), shutdown.clone());
         let realised = kernel.realised();
         let (servers, vpn_servers) = watch::channel(Vec::new());
         #[cfg(target_os = "linux")]

@@ -15,7 +15,7 @@ use netns::{ClientFiles, Entrance};
 use serde::{Deserialize, Serialize};
 use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command, time::timeout};
 
-use super::probe::{Connection, Sight, converse};
+use super::probe::{Connection, HOSTS_FILE, ITS_HOSTS_FILE, Sight, converse};
 use crate::{
     client::{dns, kubeconfig::Access},
     lab::{Lab, Stand, VantageStatus},
@@ -59,7 +59,7 @@ pub(super) async fn look(
     let seen = ask(&question).await.with_context(|| format!("nobody can look from {}", vantage.name))?;
     let sights = seen.into_iter().zip(names).map(|(seen, name)| Sight {
         answered_by: match seen.dns_status.as_str() {
-            HOSTS_FILE => "its hosts file".to_owned(),
+            HOSTS_FILE => ITS_HOSTS_FILE.to_owned(),
             _ => vantage.names.clone(),
         },
         connection: match seen.connection {
@@ -106,9 +106,6 @@ pub(crate) fn main() -> anyhow::Result<()> {
     })?;
     Ok(serde_json::to_writer(stdout().lock(), &seen)?)
 }
-
-/// The status of a name that the hosts file has.
-const HOSTS_FILE: &str = "hosts file";
 
 async fn see(files: &ClientFiles, name: &str, access: &Access) -> anyhow::Result<Seen> {
     let (addresses, dns_status) = match hosts_entry(&files.hosts, name) {

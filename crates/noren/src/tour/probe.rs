@@ -21,6 +21,10 @@ use crate::{
     lab::VantageStatus,
 };
 
+/// The status of a name that the hosts file has.
+pub(super) const HOSTS_FILE: &str = "hosts file";
+/// Who has answered then.
+pub(super) const ITS_HOSTS_FILE: &str = "its hosts file";
 /// How long one step may take on this machine.
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest answer that is read.
@@ -79,7 +83,7 @@ impl Connection {
 pub(crate) async fn look(vantage: &VantageStatus, name: &str, access: &Access) -> anyhow::Result<Sight> {
     let hosts = vantage.hosts.iter().find(|(_, known)| known == name);
     let (addresses, dns_status, answered_by) = match (hosts, vantage.dns) {
-        (Some((address, _)), _) => (vec![address.clone()], "hosts file".to_owned(), "its hosts file".to_owned()),
+        (Some((address, _)), _) => (vec![address.clone()], HOSTS_FILE.to_owned(), ITS_HOSTS_FILE.to_owned()),
         (None, Some(server)) => {
             let reply = dns::ask(server, name, RecordType::A).await?;
             (reply.addresses(), reply.status, vantage.names.clone())
