@@ -10,7 +10,9 @@
 //! `table` are pure.
 
 mod api;
+mod authentication;
 mod body;
+mod compression;
 mod deletion;
 mod discovery;
 mod nodes;

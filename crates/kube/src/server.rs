@@ -18,7 +18,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use jiff::Timestamp;
-use pki::{Authority, ServerCertificate, Subject, UnixTime};
+use pki::{Authority, ClientAuthority, ServerCertificate, Subject, UnixTime};
 use store::{Condition, Outcome, RangeOptions, Store, Transaction};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -28,12 +28,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     api::{Answer, Api},
+    authentication,
     body::Body,
-    discovery, nodes, object,
+    compression, discovery, nodes, object,
     objects::{ObjectStore, decode},
     registry,
     request::{Objects, Options},
-    reviews::User,
     spec::ClusterSpec,
     status::Status,
 };
@@ -79,8 +79,14 @@ pub enum ServeError {
 #[derive(Clone)]
 pub struct ApiServer(Arc<Shared>);
 
-/// A TLS configuration and the spec it was made for.
-type Tls = (Arc<ClusterSpec>, Arc<rustls::ServerConfig>);
+/// How a cluster shakes hands.
+#[derive(Clone)]
+struct Tls {
+    /// What it was made for.
+    spec: Arc<ClusterSpec>,
+    config: Arc<rustls::ServerConfig>,
+    clients: ClientAuthority,
+}
 
 struct Shared {
     store: Store,
@@ -104,11 +110,11 @@ impl ApiServer {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         self.ensure(spec).await?;
-        let acceptor = TlsAcceptor::from(self.tls(spec)?);
-        let handshake = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+        let Tls { config, clients, .. } = self.tls(spec)?;
+        let handshake = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream));
         let tls = handshake.await.map_err(|_| ServeError::TimedOut)?.map_err(ServeError::Handshake)?;
-        let certificate = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let subject = certificate.and_then(|certificate| pki::client_subject(certificate).ok());
+        let chain = tls.get_ref().1.peer_certificates().unwrap_or_default();
+        let subject = clients.subject(chain, UnixTime((self.0.clock)().as_second()));
         let client = Arc::new(Client { server: self.clone(), spec: Arc::clone(spec), subject });
         let service = service_fn(move |request| {
             let client = Arc::clone(&client);
@@ -177,11 +183,11 @@ impl ApiServer {
         }
     }
 
-    fn tls(&self, spec: &Arc<ClusterSpec>) -> Result<Arc<rustls::ServerConfig>, ServeError> {
-        if let Some((made_for, config)) = lock(&self.0.tls).get(&spec.id)
-            && same_certificate(made_for, spec)
+    fn tls(&self, spec: &Arc<ClusterSpec>) -> Result<Tls, ServeError> {
+        if let Some(made) = lock(&self.0.tls).get(&spec.id)
+            && same_certificate(&made.spec, spec)
         {
-            return Ok(Arc::clone(config));
+            return Ok(made.clone());
         }
         let authority = Authority::from_pem(&spec.authority)?;
         let identity = authority.issue_server(&ServerCertificate {
@@ -191,9 +197,11 @@ impl ApiServer {
             now: UnixTime((self.0.clock)().as_second()),
             lifetime_days: CERTIFICATE_DAYS,
         })?;
-        let config = pki::server_config(&identity, Some(&spec.authority.certificate), &[b"h2", b"http/1.1"])?;
-        lock(&self.0.tls).insert(spec.id.clone(), (Arc::clone(spec), Arc::clone(&config)));
-        Ok(config)
+        let clients = ClientAuthority::from_pem(&spec.authority.certificate)?;
+        let config = pki::server_config(&identity, Some(&clients), &[b"h2", b"http/1.1"])?;
+        let made = Tls { spec: Arc::clone(spec), config, clients };
+        lock(&self.0.tls).insert(spec.id.clone(), made.clone());
+        Ok(made)
     }
 
     async fn seed(&self, spec: &ClusterSpec) -> Result<(), ServeError> {
@@ -300,40 +308,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Client {
     server: ApiServer,
     spec: Arc<ClusterSpec>,
+    /// Whom its certificate proved it to be.
     subject: Option<Subject>,
 }
 
 impl Client {
     async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
-        match self.answer(request).await {
-            Ok(Answer::Json(status, value, warnings)) => json(status, &value, &warnings),
-            Ok(Answer::Discovery(value)) => {
-                let mut response = json(StatusCode::OK, &value, &[]);
-                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(discovery::AGGREGATED));
-                response
-            }
-            Ok(Answer::Bytes(content_type, bytes)) => whole(content_type, bytes),
-            Ok(Answer::Lasting(bytes)) => {
-                let mut response = whole("application/json", bytes);
-                let lasting = HeaderValue::from_static("public, max-age=31536000, immutable");
-                response.headers_mut().insert(header::CACHE_CONTROL, lasting);
-                response
-            }
-            Ok(Answer::Watch(stream)) => {
-                let mut response = Response::new(Body::watch(stream));
-                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                response
-            }
-            Err(status) => {
-                let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                json(code, &status.to_value(), &[])
-            }
-        }
+        let accepts_gzip = compression::accepts_gzip(request.headers());
+        let response = response(self.answer(request).await);
+        if accepts_gzip { compression::gzipped(response).await } else { response }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Status> {
         let (parts, body) = request.into_parts();
-        let user = self.user(&parts).ok_or_else(Status::unauthorized)?;
+        let user = authentication::user(self.subject.as_ref(), &parts.headers, &self.spec.tokens)
+            .ok_or_else(Status::unauthorized)?;
         let collected = timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
         let body = match collected {
             Ok(Ok(collected)) => collected.to_bytes(),
@@ -348,21 +337,32 @@ impl Client {
         };
         api.answer(&parts, &body).await
     }
+}
 
-    /// Who shows a client certificate of the cluster's authority, or a token of the cluster.
-    fn user(&self, request: &http::request::Parts) -> Option<User> {
-        if let Some(Subject { common_name, organizations }) = &self.subject {
-            return Some(User { name: common_name.clone(), groups: organizations.clone() });
+fn response(answer: Result<Answer, Status>) -> Response<Body> {
+    match answer {
+        Ok(Answer::Json(status, value, warnings)) => json(status, &value, &warnings),
+        Ok(Answer::Discovery(value)) => {
+            let mut response = json(StatusCode::OK, &value, &[]);
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(discovery::AGGREGATED));
+            response
         }
-        let shown = request.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, shown) = shown.split_once(' ')?;
-        let shown = shown.trim().as_bytes();
-        // Every token is compared, so that the time tells nothing.
-        let found = self.spec.tokens.iter().fold(None, |found, user| {
-            if pki::constant_time_equal(user.token.expose().as_bytes(), shown) { Some(user) } else { found }
-        });
-        let found = found.filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
-        Some(User { name: found.user.clone(), groups: found.groups.clone() })
+        Ok(Answer::Bytes(content_type, bytes)) => whole(content_type, bytes),
+        Ok(Answer::Lasting(bytes)) => {
+            let mut response = whole("application/json", bytes);
+            let lasting = HeaderValue::from_static("public, max-age=31536000, immutable");
+            response.headers_mut().insert(header::CACHE_CONTROL, lasting);
+            response
+        }
+        Ok(Answer::Watch(stream)) => {
+            let mut response = Response::new(Body::watch(stream));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Err(status) => {
+            let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            json(code, &status.to_value(), &[])
+        }
     }
 }
 

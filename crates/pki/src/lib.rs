@@ -5,6 +5,7 @@
 
 mod authority;
 mod certificate;
+mod client;
 mod identity;
 mod issuer;
 mod pem;
@@ -19,12 +20,13 @@ mod tls;
 mod verified;
 
 pub use authority::{Authority, AuthorityPem, ClientCertificate, ServerCertificate};
+pub use client::ClientAuthority;
 pub use identity::Identity;
 pub use issuer::{Expectation, IssuerPem, TokenError, TokenIssuer};
 pub use public::PublicCertificate;
 pub use redacted::Redacted;
 pub use secret::{authentication_code, constant_time_equal, random_hex, random_token};
-pub use subject::{Subject, client_subject};
+pub use subject::Subject;
 pub use time::UnixTime;
 pub use tls::{install_provider, server_config};
 pub use verified::VerifiedTokens;

@@ -1,6 +1,6 @@
 //! Who a client certificate is for, as Kubernetes reads it: the common name is the user, each organization a group.
 //!
-//! Must never: decide whether the certificate is to be believed. TLS did that before.
+//! Must never: decide whether the certificate is to be believed. `client` did that before.
 
 use der::{
     Decode,
@@ -27,7 +27,7 @@ pub struct Subject {
 ///
 /// # Errors
 /// [`PkiError::Malformed`] when it cannot be read, [`PkiError::Nameless`] when it has no common name.
-pub fn client_subject(der: &[u8]) -> Result<Subject, PkiError> {
+pub(crate) fn client_subject(der: &[u8]) -> Result<Subject, PkiError> {
     let certificate = Certificate::from_der(der).map_err(|_| malformed())?;
     let mut common_name = String::new();
     let mut organizations = Vec::new();

@@ -2,15 +2,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rustls::{
-    RootCertStore, ServerConfig,
-    crypto::CryptoProvider,
-    server::{NoClientAuth, NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
-};
+use rustls::{ServerConfig, crypto::CryptoProvider, server::NoServerSessionStorage};
 
-use crate::{Identity, PkiError, pem};
+use crate::{ClientAuthority, Identity, PkiError, client};
 
-static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+pub(crate) static PROVIDER: LazyLock<Arc<CryptoProvider>> =
     LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
 
 /// Makes aws-lc-rs the process's cryptography. Calling it again does nothing.
@@ -19,9 +15,9 @@ pub fn install_provider() {
     let _ = CryptoProvider::clone(&PROVIDER).install_default();
 }
 
-/// A server that shows `identity` and offers the protocols `alpn`, the preferred first. With `client_authority` (PEM,
-/// one certificate or more) it asks clients for a certificate: one that another authority signed or that has
-/// run out is refused, none at all is accepted.
+/// A server that shows `identity` and offers the protocols `alpn`, the preferred first. With `clients` it asks for a
+/// certificate of that authority, and whoever has the key of the one that he shows comes in: what the certificate is
+/// worth is for [`ClientAuthority::subject`] to say, so that the refusal can be told in HTTP.
 ///
 /// Sessions are not resumed: clients here are short-lived processes, and the memory that each configuration would set
 /// aside for sessions counts when there are a thousand clusters.
@@ -30,33 +26,18 @@ pub fn install_provider() {
 /// [`PkiError::Malformed`] when a certificate or key cannot be read, [`PkiError::Tls`] when they do not fit.
 pub fn server_config(
     identity: &Identity,
-    client_authority: Option<&str>,
+    clients: Option<&ClientAuthority>,
     alpn: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, PkiError> {
     let (chain, key) = identity.to_rustls()?;
     let mut config = ServerConfig::builder_with_provider(Arc::clone(&PROVIDER))
         .with_safe_default_protocol_versions()?
-        .with_client_cert_verifier(client_verifier(client_authority)?)
+        .with_client_cert_verifier(client::handshake_verifier(clients))
         .with_single_cert(chain, key)?;
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
-}
-
-fn client_verifier(authority: Option<&str>) -> Result<Arc<dyn ClientCertVerifier>, PkiError> {
-    const WHAT: &str = "the authority of clients";
-    let Some(authority) = authority else {
-        return Ok(Arc::new(NoClientAuth));
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in pem::read_certificates(authority, WHAT)? {
-        roots.add(certificate)?;
-    }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&PROVIDER))
-        .allow_unauthenticated()
-        .build()
-        .map_err(|_| PkiError::Malformed { what: WHAT })
 }
 
 #[cfg(test)]
@@ -66,11 +47,14 @@ mod tests {
         time::{SystemTime, UNIX_EPOCH},
     };
 
-    use rustls::{ClientConfig, ClientConnection, ServerConnection, pki_types::ServerName};
+    use rustls::{
+        ClientConfig, ClientConnection, RootCertStore, ServerConnection,
+        pki_types::{CertificateDer, ServerName},
+    };
 
     use super::*;
     use crate::{
-        Authority, UnixTime, client_subject,
+        Authority, UnixTime,
         testing::{authority, client, server},
     };
 
@@ -83,7 +67,7 @@ mod tests {
     /// What a server saw of a client.
     #[derive(Debug, PartialEq, Eq)]
     struct Seen {
-        user: Option<String>,
+        certificates: Vec<CertificateDer<'static>>,
         protocol: Option<Vec<u8>>,
     }
 
@@ -103,9 +87,14 @@ mod tests {
             client.process_new_packets().map_err(io::Error::other)?;
         }
         assert!(!server.is_handshaking() && !client.is_handshaking(), "the handshake does not end");
-        let shown = server.peer_certificates().and_then(|chain| chain.first());
         Ok(Seen {
-            user: shown.map(|leaf| client_subject(leaf).unwrap().common_name),
+            certificates: server
+                .peer_certificates()
+                .unwrap_or_default()
+                .iter()
+                .cloned()
+                .map(CertificateDer::into_owned)
+                .collect(),
             protocol: server.alpn_protocol().map(<[u8]>::to_vec),
         })
     }
@@ -127,17 +116,38 @@ mod tests {
     }
 
     #[test]
-    fn clients_show_who_they_are_or_nothing() {
+    fn whatever_certificate_clients_show_they_come_in_and_are_judged_afterwards() {
         let ours = authority(now());
-        let config = server_config(&server(&ours, now()), Some(ours.certificate_pem()), &[]).unwrap();
-        let seen = shake(&config, trusting(&ours, Some(&client(&ours, "masterclient", &[], now())))).unwrap();
-        assert_eq!(seen.user.as_deref(), Some("masterclient"));
-        assert_eq!(shake(&config, trusting(&ours, None)).unwrap().user, None);
+        let clients = ClientAuthority::from_pem(ours.certificate_pem()).unwrap();
+        let config = server_config(&server(&ours, now()), Some(&clients), &[]).unwrap();
+        let user = |identity: Option<&Identity>| {
+            let seen = shake(&config, trusting(&ours, identity)).unwrap();
+            assert_eq!(seen.certificates.is_empty(), identity.is_none());
+            clients.subject(&seen.certificates, now()).map(|subject| subject.common_name)
+        };
+        assert_eq!(user(Some(&client(&ours, "masterclient", &[], now()))).as_deref(), Some("masterclient"));
+        assert_eq!(user(None), None);
+        assert_eq!(user(Some(&client(&authority(now()), "masterclient", &[], now()))), None);
+        assert_eq!(user(Some(&client(&ours, "masterclient", &[], now().plus_seconds(-40 * 86_400)))), None);
+    }
 
-        let stranger = client(&authority(now()), "masterclient", &[], now());
-        shake(&config, trusting(&ours, Some(&stranger))).unwrap_err();
-        let expired = client(&ours, "masterclient", &[], now().plus_seconds(-40 * 86_400));
-        shake(&config, trusting(&ours, Some(&expired))).unwrap_err();
+    #[test]
+    fn a_certificate_without_its_key_does_not_come_in() {
+        let ours = authority(now());
+        let clients = ClientAuthority::from_pem(ours.certificate_pem()).unwrap();
+        let config = server_config(&server(&ours, now()), Some(&clients), &[]).unwrap();
+        let (chain, _) = client(&ours, "masterclient", &[], now()).to_rustls().unwrap();
+        let (_, key) = client(&ours, "thief", &[], now()).to_rustls().unwrap();
+        let key = PROVIDER.key_provider.load_private_key(key).unwrap();
+        let stolen = rustls::sign::SingleCertAndKey::from(rustls::sign::CertifiedKey::new(chain, key));
+        let mut roots = RootCertStore::empty();
+        roots.add(ours.certificate_der().clone()).unwrap();
+        let thief = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_cert_resolver(Arc::new(stolen));
+        shake(&config, thief).unwrap_err();
     }
 
     #[test]
@@ -145,7 +155,7 @@ mod tests {
         let authority = authority(now());
         let config = server_config(&server(&authority, now()), None, &[]).unwrap();
         let seen = shake(&config, trusting(&authority, Some(&client(&authority, "u", &[], now())))).unwrap();
-        assert_eq!(seen, Seen { user: None, protocol: None });
+        assert_eq!(seen, Seen { certificates: Vec::new(), protocol: None });
     }
 
     #[test]
@@ -160,25 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn a_client_of_either_of_two_authorities_is_admitted() {
-        let (old, new) = (authority(now()), authority(now()));
-        let both = format!("{}{}", old.certificate_pem(), new.certificate_pem());
-        let config = server_config(&server(&new, now()), Some(&both), &[]).unwrap();
-        for authority in [&old, &new] {
-            let identity = client(authority, "u", &[], now());
-            assert_eq!(shake(&config, trusting(&new, Some(&identity))).unwrap().user.as_deref(), Some("u"));
-        }
-    }
-
-    #[test]
     fn an_identity_whose_parts_do_not_fit_is_refused() {
         let authority = authority(now());
         let (one, other) = (server(&authority, now()), server(&authority, now()));
         let mixed = Identity { key_pem: other.key_pem, ..one.clone() };
         assert!(matches!(server_config(&mixed, None, &[]), Err(PkiError::Tls(_))));
-        let empty = Identity { certificate_pem: String::new(), ..one.clone() };
+        let empty = Identity { certificate_pem: String::new(), ..one };
         assert!(matches!(server_config(&empty, None, &[]), Err(PkiError::Malformed { .. })));
-        assert!(matches!(server_config(&one, Some(""), &[]), Err(PkiError::Malformed { .. })));
     }
 
     #[test]

@@ -86,13 +86,18 @@ impl Cluster {
 
     /// Writes a kubeconfig whose user shows a certificate of `authority`.
     pub(crate) fn sign_in_by_certificate(&self, authority: &Authority) {
+        self.sign_in_by_certificate_of(authority, now());
+    }
+
+    /// Writes a kubeconfig whose user shows a certificate that this cluster's authority signed too long ago.
+    pub(crate) fn sign_in_by_expired_certificate(&self) {
+        self.sign_in_by_certificate_of(&self.authority, now().plus_seconds(-31 * 86_400));
+    }
+
+    fn sign_in_by_certificate_of(&self, authority: &Authority, now: UnixTime) {
         let organizations = ["system:masters".to_owned()];
-        let wanted = ClientCertificate {
-            common_name: "masterclient",
-            organizations: &organizations,
-            now: now(),
-            lifetime_days: 30,
-        };
+        let wanted =
+            ClientCertificate { common_name: "masterclient", organizations: &organizations, now, lifetime_days: 30 };
         let Identity { certificate_pem, key_pem } = authority.issue_client(&wanted).unwrap();
         std::fs::write(self.home.path().join("client.pem"), certificate_pem.clone() + key_pem.expose()).unwrap();
         let data = |pem: &str| STANDARD.encode(pem);
@@ -121,20 +126,36 @@ impl Cluster {
 
     /// A request of curl's with the last certificate written: the answer's status code and JSON.
     pub(crate) fn curl(&self, method: &str, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
-        let home = self.home.path();
-        std::fs::write(home.join("ca.pem"), self.authority.certificate_pem()).unwrap();
-        std::fs::write(home.join("body.json"), body.to_string()).unwrap();
-        let output = Command::new("curl")
-            .args(["-sS", "--noproxy", "*", "-X", method, "-H", "Content-Type: application/json", "--cert"])
-            .args([home.join("client.pem").as_os_str(), "--cacert".as_ref(), home.join("ca.pem").as_os_str()])
-            .args(["-w", "\n%{http_code}", "--data-binary", "@body.json"])
-            .current_dir(home)
-            .arg(format!("https://{}{path}", self.address))
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
+        std::fs::write(self.home.path().join("body.json"), body.to_string()).unwrap();
+        let text = self.curl_by(
+            &[
+                "--cert",
+                "client.pem",
+                "-X",
+                method,
+                "-H",
+                "Content-Type: application/json",
+                "--data-binary",
+                "@body.json",
+            ],
+            path,
+        );
         let (answer, code) = text.rsplit_once('\n').unwrap();
         (code.parse().unwrap(), serde_json::from_str(answer).unwrap_or_default())
+    }
+
+    /// What curl prints with these arguments, run where `client.pem` is, and behind it a line with the status code.
+    pub(crate) fn curl_by(&self, arguments: &[&str], path: &str) -> String {
+        let home = self.home.path();
+        std::fs::write(home.join("ca.pem"), self.authority.certificate_pem()).unwrap();
+        let output = Command::new("curl")
+            .args(["-sS", "--noproxy", "*", "--cacert", "ca.pem", "-w", "\n%{http_code}"])
+            .args(arguments)
+            .arg(format!("https://{}{path}", self.address))
+            .current_dir(home)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

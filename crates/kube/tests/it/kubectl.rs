@@ -329,5 +329,6 @@ fn only_the_clusters_own_credentials_come_in() {
     assert!(wrong.text.contains("You must be logged in to the server"), "{}", wrong.text);
     let stranger = pki::Authority::generate("another", pki::UnixTime(jiff::Timestamp::now().as_second()), 30).unwrap();
     cluster.sign_in_by_certificate(&stranger);
-    assert!(!cluster.kubectl(&["get", "nodes"]).ok);
+    let wrong = cluster.kubectl(&["get", "nodes"]);
+    assert!(wrong.text.contains("You must be logged in to the server"), "{}", wrong.text);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, TOKEN};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -84,4 +84,52 @@ fn large_bodies_unknown_forms_and_encoded_paths() {
     let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
     assert_eq!(cluster.curl("POST", roles, &map("system:reader")).0, 201);
     assert_eq!(cluster.curl("GET", &format!("{roles}/system%3Areader"), &Value::Null).0, 200);
+}
+
+#[test]
+fn a_certificate_that_is_not_to_be_believed_is_no_credential_and_does_no_harm_beside_a_good_one() {
+    let cluster = Cluster::start();
+    let get = |arguments: &[&str]| {
+        let text = cluster.curl_by(arguments, "/api/v1/nodes?limit=1");
+        let (answer, code) = text.rsplit_once('\n').unwrap();
+        (code.to_owned(), serde_json::from_str::<Value>(answer).unwrap_or_default())
+    };
+    let token = format!("Authorization: Bearer {TOKEN}");
+    let certificate = ["--cert", "client.pem"];
+    let judged = |what: &str| {
+        let (code, status) = get(&certificate);
+        assert_eq!((code.as_str(), &status["reason"]), ("401", &json!("Unauthorized")), "{what}: {status}");
+        assert_eq!(status["kind"], "Status", "{what}");
+        assert_eq!(get(&[&certificate[..], &["-H", &token]].concat()).0, "200", "{what}, with a token");
+    };
+    assert_eq!(get(&[&certificate[..], &["-H", "Authorization: Bearer wrong"]].concat()).0, "200");
+    let stranger = pki::Authority::generate("another", pki::UnixTime(jiff::Timestamp::now().as_second()), 30).unwrap();
+    cluster.sign_in_by_certificate(&stranger);
+    judged("of another authority");
+    cluster.sign_in_by_expired_certificate();
+    judged("expired");
+    assert_eq!(get(&[]).0, "401", "nobody is anonymous");
+    assert_eq!(get(&["-H", "Authorization: Basic x"]).0, "401");
+}
+
+#[test]
+fn a_large_answer_is_compressed_for_whoever_reads_it() {
+    let cluster = Cluster::start();
+    let mut large = map("large");
+    large["data"] = json!({"text": "noren ".repeat(30_000)});
+    assert_eq!(cluster.curl("POST", MAPS, &large).0, 201);
+    let get = |path: &str, more: &[&str]| {
+        let arguments = ["--cert", "client.pem", "-D", "head", "-w", "\n%{size_download}"];
+        let text = cluster.curl_by(&[&arguments[..], more].concat(), path);
+        let head = std::fs::read_to_string(cluster.home.path().join("head")).unwrap().to_ascii_lowercase();
+        let (body, size) = text.rsplit_once('\n').unwrap();
+        (head.contains("content-encoding: gzip"), body.len(), size.parse::<usize>().unwrap())
+    };
+    let path = format!("{MAPS}/large");
+    let (compressed, plain, _) = get(&path, &[]);
+    assert!(!compressed && plain > 180_000, "{plain} bytes");
+    let (compressed, unpacked, sent) = get(&path, &["--compressed"]);
+    assert!(compressed && unpacked == plain && sent < plain / 10, "{sent} of {plain} bytes");
+    let (compressed, ..) = get("/api/v1/nodes", &["--compressed"]);
+    assert!(!compressed, "a short answer goes as it is");
 }
