@@ -32,24 +32,34 @@ impl Input {
         Self { name: name.into(), bytes: bytes.into() }
     }
 
-    /// The JSON in it. PowerShell's byte order marks, and its UTF-16, are taken as they come.
-    pub(crate) fn json(&self) -> Result<Value, Error> {
+    /// The JSON values in it, one after the other. PowerShell's byte order marks, and its UTF-16, are taken as they
+    /// come.
+    pub(crate) fn json(&self) -> Result<Vec<Value>, Error> {
         let decoded = utf16(&self.bytes);
         let bytes = decoded.as_deref().unwrap_or(&self.bytes);
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        serde_json::from_slice(text).map_err(|error| {
-            let before: usize =
-                text.split_inclusive(|byte| *byte == b'\n').take(error.line() - 1).map(<[u8]>::len).sum();
-            let reason = error.to_string();
-            Error::NotJson {
-                name: self.name.clone(),
-                line: error.line(),
-                column: error.column(),
-                offset: (before + error.column()).saturating_sub(1),
-                reason: reason.split(" at line ").next().unwrap_or_default().to_owned(),
-                hint: hint(text),
-            }
-        })
+        let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(text).into_iter().collect();
+        let error = match values {
+            Ok(values) if !values.is_empty() => return Ok(values),
+            Ok(_) => return Err(self.not_json(text, 1, 1, "nothing in it")),
+            Err(error) => error,
+        };
+        let reason = error.to_string();
+        let reason = reason.split(" at line ").next().unwrap_or_default();
+        Err(self.not_json(text, error.line(), error.column(), reason))
+    }
+
+    fn not_json(&self, text: &[u8], line: usize, column: usize, reason: &str) -> Error {
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let before: usize = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+        Error::NotJson {
+            name: self.name.clone(),
+            line,
+            column,
+            offset: (before + column).saturating_sub(1),
+            reason: reason.to_owned(),
+            hint: hint(text),
+        }
     }
 }
 

@@ -7,6 +7,8 @@
 //! Reading files is a pure function over bytes ([`from_inputs`]); [`load`] fetches the bytes.
 
 mod arm;
+mod complete;
+mod document;
 mod draft;
 mod error;
 mod finding;
@@ -65,8 +67,9 @@ async fn blocking(read: impl FnOnce() -> Result<Imported, Error> + Send + 'stati
 pub fn from_inputs(inputs: &[Input]) -> Result<Imported, Error> {
     let mut draft = draft::Draft::default();
     for input in inputs {
-        let value = input.json()?;
-        arm::read(&mut draft, &input.name, value);
+        for value in input.json()? {
+            arm::read(&mut draft, &input.name, value);
+        }
     }
     let origin = match inputs {
         [only] => only.name.clone(),

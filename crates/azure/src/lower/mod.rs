@@ -46,7 +46,7 @@ pub fn lower(id: &ResourceId, document: &Value, hidden: &Value) -> (Model, Vec<F
             Some(route) => Some(Model::Route(route)),
             None => return (Model::Unmodelled, findings),
         },
-        Kind::PrivateEndpoint => Some(Model::PrivateEndpoint(private_endpoint(properties))),
+        Kind::PrivateEndpoint => Some(Model::PrivateEndpoint(private_endpoint(properties, Json::new(hidden)))),
         Kind::PrivateDnsZone => id.name().parse().ok().map(|name| Model::PrivateDnsZone(PrivateDnsZone { name })),
         Kind::VirtualNetworkLink => link(properties).map(Model::VirtualNetworkLink),
         kind if kind.is_record_set() => Some(Model::RecordSet(record_set(kind, properties))),
@@ -143,7 +143,8 @@ fn network_interface(properties: Json<'_>) -> NetworkInterface {
     }
 }
 
-fn private_endpoint(properties: Json<'_>) -> PrivateEndpoint {
+/// `hidden.service` is what it really leads to, where its document names a private link service of AKS's own.
+fn private_endpoint(properties: Json<'_>, hidden: Json<'_>) -> PrivateEndpoint {
     let connections = ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"];
     let connection = connections.into_iter().flat_map(|list| properties.get(list).items()).next();
     let status = connection
@@ -151,7 +152,10 @@ fn private_endpoint(properties: Json<'_>) -> PrivateEndpoint {
         .unwrap_or("Pending");
     PrivateEndpoint {
         subnet: properties.get("subnet").id(),
-        service: connection.and_then(|connection| connection.at("properties.privateLinkServiceId").id()),
+        service: hidden
+            .get("service")
+            .id()
+            .or_else(|| connection.and_then(|connection| connection.at("properties.privateLinkServiceId").id())),
         status: match status.to_ascii_lowercase().as_str() {
             "approved" => ConnectionStatus::Approved,
             "rejected" => ConnectionStatus::Rejected,
