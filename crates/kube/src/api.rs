@@ -94,7 +94,7 @@ impl Api {
     }
 
     async fn on_objects(&self, request: &Parts, objects: &Objects<'_>, body: &Bytes) -> Result<Answer, Status> {
-        let options = Options::parse(request.uri.query().unwrap_or_default())?;
+        let mut options = Options::parse(request.uri.query().unwrap_or_default())?;
         let form = form(request);
         match (&request.method, objects.name) {
             (&Method::GET | &Method::HEAD, None) if options.watch => {
@@ -110,10 +110,12 @@ impl Api {
                 Ok(ok(self.one(objects, object, form)))
             }
             (&Method::POST, None) => {
+                options.name_manager(user_agent(request));
                 let body = decode(request, body)?;
                 self.objects.create(objects, body, &options).await.map(|written| self.written(objects, written, form))
             }
             (&Method::PUT, Some(name)) => {
+                options.name_manager(user_agent(request));
                 let mut body = decode(request, body)?;
                 if objects.subresource == Some("scale") {
                     body = scale::replica_patch(&body);
@@ -124,6 +126,12 @@ impl Api {
             }
             (&Method::PATCH, Some(name)) => {
                 let patch_type = PatchType::of(content_type(request))?;
+                if patch_type == PatchType::Apply && objects.subresource != Some("scale") {
+                    let written = self.objects.apply(objects, name, parse_yaml(body)?, &options).await?;
+                    return Ok(self.written(objects, written, form));
+                }
+                options.check_no_force()?;
+                options.name_manager(user_agent(request));
                 let mut body = parse_json(body)?;
                 if objects.subresource == Some("scale") {
                     body = scale::replica_patch(&body);
@@ -150,8 +158,7 @@ impl Api {
         options: &Options,
         form: Form,
     ) -> Result<Answer, Status> {
-        let whole = Objects { subresource: objects.subresource.filter(|name| *name != "scale"), ..*objects };
-        let written = self.objects.patch(&whole, name, patch, options).await?;
+        let written = self.objects.patch(objects, name, patch, options).await?;
         Ok(self.written(objects, written, form))
     }
 
@@ -232,6 +239,10 @@ fn content_type(request: &Parts) -> &str {
     header(request, http::header::CONTENT_TYPE)
 }
 
+fn user_agent(request: &Parts) -> &str {
+    header(request, http::header::USER_AGENT)
+}
+
 /// Whether the client wants tables, and with what of the objects.
 fn form(request: &Parts) -> Form {
     if !accept(request).contains("as=Table") {
@@ -250,10 +261,7 @@ fn form(request: &Parts) -> Form {
 fn decode(request: &Parts, body: &Bytes) -> Result<Value, Status> {
     match content_type(request).split(';').next().unwrap_or_default().trim() {
         "" | "application/json" => parse_json(body),
-        "application/yaml" => {
-            let text = std::str::from_utf8(body).map_err(|_| Status::bad_request("the body is not UTF-8"))?;
-            serde_saphyr::from_str(text).map_err(|error| Status::bad_request(format!("error parsing YAML: {error}")))
-        }
+        "application/yaml" => parse_yaml(body),
         "application/vnd.kubernetes.protobuf" => {
             protobuf::decode(body).map_err(|error| Status::bad_request(error.to_string()))
         }
@@ -262,6 +270,11 @@ fn decode(request: &Parts, body: &Bytes) -> Result<Value, Status> {
              application/yaml, application/vnd.kubernetes.protobuf (not {other})"
         ))),
     }
+}
+
+fn parse_yaml(body: &Bytes) -> Result<Value, Status> {
+    let text = std::str::from_utf8(body).map_err(|_| Status::bad_request("the body is not UTF-8"))?;
+    serde_saphyr::from_str(text).map_err(|error| Status::bad_request(format!("error parsing YAML: {error}")))
 }
 
 fn parse_json(body: &Bytes) -> Result<Value, Status> {

@@ -15,6 +15,7 @@ mod body;
 mod compression;
 mod deletion;
 mod discovery;
+mod managed_fields;
 mod nodes;
 mod object;
 mod objects;

@@ -47,7 +47,6 @@ pub(crate) fn check_envelope(
     fields.insert("kind".into(), json!(row.kind));
     let metadata = fields.entry("metadata").or_insert_with(|| json!({}));
     let Value::Object(metadata) = metadata else { return Err(Status::bad_request("metadata must be an object")) };
-    metadata.remove("managedFields");
     if let Some(namespace) = namespace {
         let given = text(metadata.get("namespace"));
         if !given.is_empty() && given != namespace {
@@ -153,6 +152,13 @@ pub(crate) fn update(row: &Resource, before: &Value, object: &mut Value, now: Ti
     }
     if row.has_status() {
         keep(before, object, "status");
+    }
+    if row.kind == "Service" && object["spec"]["type"] != "ExternalName" {
+        for field in ["clusterIP", "clusterIPs"] {
+            if object["spec"][field].is_null() && !before["spec"][field].is_null() {
+                object["spec"][field] = before["spec"][field].clone();
+            }
+        }
     }
     default(row, object);
     immutable(row, before, object)?;

@@ -10,12 +10,13 @@ use store::{Condition, KeyValue, Outcome, RangeOptions, Store, Transaction};
 
 use crate::{
     deletion::{is_doomed, is_held},
+    managed_fields::{self, Type, Writer},
     object::{self, Birth},
     patch::{self, PatchType},
     registry::Resource,
     request::{Objects, Options},
     services,
-    status::Status,
+    status::{Cause, Status},
 };
 
 /// Times a write is tried again when somebody else was quicker.
@@ -129,9 +130,17 @@ impl ObjectStore {
     pub(crate) async fn create(
         &self,
         objects: &Objects<'_>,
-        mut body: Value,
+        body: Value,
         options: &Options,
     ) -> Result<Written, Status> {
+        let mut written = self.prepare(objects, body, options)?;
+        let writer = Authorship::new(self, objects, options);
+        managed_fields::track(&Value::Null, &mut written.object, &writer.writer());
+        self.insert(objects, written, options).await
+    }
+
+    /// Makes a body into a new object that is not stored yet.
+    fn prepare(&self, objects: &Objects<'_>, mut body: Value, options: &Options) -> Result<Written, Status> {
         let row = objects.resource;
         object::check_envelope(row, &mut body, objects.namespace, None)?;
         if version_of(&body)?.is_some() {
@@ -141,6 +150,17 @@ impl ObjectStore {
         let uid = uuid::Uuid::new_v4().to_string();
         let suffix: String = (0..5).map(|_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())])).collect();
         object::create(row, &mut body, &Birth { now: self.now, uid, suffix: &suffix })?;
+        Ok(Written { object: body, created: true, warnings })
+    }
+
+    async fn insert(
+        &self,
+        objects: &Objects<'_>,
+        Written { object: mut body, warnings, .. }: Written,
+        options: &Options,
+    ) -> Result<Written, Status> {
+        let row = objects.resource;
+        // What the server gives belongs to nobody.
         if row.kind == "Service" {
             services::assign_cluster_ip(self, &mut body)?;
         }
@@ -194,12 +214,15 @@ impl ObjectStore {
         object::check_envelope(row, &mut body, objects.namespace, Some(name))?;
         let warnings = object::check_fields(row, &body, options.field_validation)?;
         let wanted = version_of(&body)?;
+        let author = Authorship::new(self, objects, options);
         let object = self
             .write(objects, name, options.dry_run, |entry, stored| {
                 if wanted.is_some_and(|wanted| wanted != entry.mod_revision.0) {
                     return Err(Status::conflict(row.group, row.plural, name));
                 }
-                next_state(objects, stored, body.clone(), self.now)
+                let mut next = next_state(objects, stored, body.clone(), self.now)?;
+                managed_fields::track(stored, &mut next, &author.writer());
+                Ok(next)
             })
             .await?;
         Ok(Written { object, created: false, warnings })
@@ -218,6 +241,7 @@ impl ObjectStore {
     ) -> Result<Written, Status> {
         let row = objects.resource;
         let mut warnings = Vec::new();
+        let author = Authorship::new(self, objects, options);
         let object = self
             .write(objects, name, options.dry_run, |entry, stored| {
                 let mut patched = patch::apply(patch_type, stored, &patch)?;
@@ -228,10 +252,68 @@ impl ObjectStore {
                 if wanted.is_some_and(|wanted| wanted != entry.mod_revision.0) {
                     return Err(Status::conflict(row.group, row.plural, name));
                 }
-                next_state(objects, stored, patched, self.now)
+                let mut next = next_state(objects, stored, patched, self.now)?;
+                managed_fields::track(stored, &mut next, &author.writer());
+                Ok(next)
             })
             .await?;
         Ok(Written { object, created: false, warnings })
+    }
+
+    /// Applies a body: what it names is so afterwards, and belongs to whoever applies it. What is not there is created.
+    ///
+    /// # Errors
+    /// 400, 404 (of a subresource), 409 when others own what would change, 422.
+    pub(crate) async fn apply(
+        &self,
+        objects: &Objects<'_>,
+        name: &str,
+        mut body: Value,
+        options: &Options,
+    ) -> Result<Written, Status> {
+        let row = objects.resource;
+        let author = Authorship::new(self, objects, options);
+        if options.manager.is_empty() {
+            let cause = Cause::required("fieldManager", "is required for apply patch");
+            return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[cause]));
+        }
+        if !body["metadata"]["managedFields"].is_null() {
+            return Err(Status::bad_request("metadata.managedFields must be nil"));
+        }
+        object::check_envelope(row, &mut body, objects.namespace, Some(name))?;
+        let unknown = (row.check)(&body).map_err(|error| managed_fields::untyped(&body, &error))?;
+        if let Some(field) = unknown.first() {
+            return Err(managed_fields::untyped(&body, &format!(".{field}: field not declared in schema")));
+        }
+        for _ in 0..RETRIES_MAX {
+            match self.entry(objects, name) {
+                Err(status) if status.code == 404 && objects.subresource.is_none() => {
+                    let applied = managed_fields::apply(&Value::Null, &body, true, &author.writer())?;
+                    let written = self.prepare(objects, applied, options)?;
+                    match self.insert(objects, written, options).await {
+                        // Somebody else was quicker.
+                        Err(status) if status.is_already_exists() => {}
+                        other => return other,
+                    }
+                }
+                Err(status) => return Err(status),
+                Ok(_) => {
+                    let wanted = version_of(&body)?;
+                    let object = self.write(objects, name, options.dry_run, |entry, stored| {
+                        if wanted.is_some_and(|wanted| wanted != entry.mod_revision.0) {
+                            return Err(Status::conflict(row.group, row.plural, name));
+                        }
+                        let applied = managed_fields::apply(stored, &body, options.force, &author.writer())?;
+                        let owners = applied["metadata"]["managedFields"].clone();
+                        let mut next = next_state(objects, stored, applied, self.now)?;
+                        next["metadata"]["managedFields"] = owners;
+                        Ok(next)
+                    });
+                    return Ok(Written { object: object.await?, created: false, warnings: Vec::new() });
+                }
+            }
+        }
+        Err(Status::conflict(row.group, row.plural, name))
     }
 
     /// Reads, changes and writes an object; again when somebody else was quicker.
@@ -272,6 +354,42 @@ impl ObjectStore {
     /// Where a namespace lies.
     pub(crate) fn namespace_key(&self, name: &str) -> String {
         format!("/kube/{}/core/namespaces/{name}", self.cluster)
+    }
+}
+
+/// What a [`Writer`] borrows.
+struct Authorship<'a> {
+    manager: &'a str,
+    subresource: Option<&'a str>,
+    api_version: String,
+    time: String,
+    shape: Type,
+    has_status: bool,
+}
+
+impl<'a> Authorship<'a> {
+    fn new(store: &ObjectStore, objects: &Objects<'a>, options: &'a Options) -> Self {
+        let row = objects.resource;
+        Self {
+            manager: &options.manager,
+            subresource: objects.subresource,
+            api_version: row.api_version(),
+            time: object::rfc3339(store.now),
+            shape: row.shape(),
+            has_status: row.has_status(),
+        }
+    }
+
+    fn writer(&self) -> Writer<'_> {
+        let Self { manager, subresource, has_status, .. } = *self;
+        Writer {
+            manager,
+            subresource,
+            api_version: &self.api_version,
+            time: &self.time,
+            shape: &self.shape,
+            has_status,
+        }
     }
 }
 

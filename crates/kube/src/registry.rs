@@ -12,6 +12,8 @@ use k8s_openapi::schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::managed_fields::Type;
+
 /// One kind of object.
 #[derive(Debug)]
 pub(crate) struct Resource {
@@ -42,6 +44,11 @@ impl Resource {
     /// The name of one: the kind in lower case.
     pub(crate) fn singular(&self) -> String {
         self.kind.to_ascii_lowercase()
+    }
+
+    /// How its objects are merged field by field.
+    pub(crate) fn shape(&self) -> Type {
+        Type::of_kind(self.group, self.version, self.kind)
     }
 
     /// Whether the object has a status of its own that ordinary writes do not touch.

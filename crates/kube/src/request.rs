@@ -3,7 +3,7 @@
 use crate::{
     registry::{self, Resource},
     selector::{FieldSelector, LabelSelector},
-    status::Status,
+    status::{Cause, Status},
 };
 
 /// What a path names.
@@ -93,6 +93,10 @@ pub(crate) struct Options {
     /// What becomes of what a deleted object owns.
     pub(crate) propagation: Option<String>,
     pub(crate) field_validation: FieldValidation,
+    /// Who writes, in the client's words or by its name.
+    pub(crate) manager: String,
+    /// An apply takes over what others own.
+    pub(crate) force: bool,
 }
 
 impl Options {
@@ -119,6 +123,8 @@ impl Options {
                 "sendInitialEvents" => options.send_initial_events = Some(flag),
                 "resourceVersionMatch" => options.exact = value == "Exact",
                 "propagationPolicy" if !value.is_empty() => options.propagation = Some(value),
+                "fieldManager" => options.manager = value,
+                "force" => options.force = flag,
                 "dryRun" => options.dry_run = value == "All",
                 "fieldValidation" => {
                     options.field_validation = match value.as_str() {
@@ -133,6 +139,29 @@ impl Options {
             }
         }
         Ok(options)
+    }
+
+    /// Names whoever writes by its program when it has not named itself.
+    pub(crate) fn name_manager(&mut self, user_agent: &str) {
+        if self.manager.is_empty() {
+            self.manager = user_agent.split('/').next().unwrap_or_default().chars().take(128).collect();
+        }
+    }
+
+    /// That a patch which is no apply is not forced.
+    ///
+    /// # Errors
+    /// 422.
+    pub(crate) fn check_no_force(&self) -> Result<(), Status> {
+        if !self.force {
+            return Ok(());
+        }
+        let cause = Cause {
+            reason: "FieldValueForbidden",
+            field: "force".to_owned(),
+            message: "Forbidden: may not be specified for non-apply patch".to_owned(),
+        };
+        Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[cause]))
     }
 
     /// Whether what is there at revision `current` is as of the version the client asks for.

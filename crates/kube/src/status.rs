@@ -29,10 +29,7 @@ impl Status {
             details["group"] = json!(group);
         }
         if !causes.is_empty() {
-            let causes = causes
-                .iter()
-                .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}));
-            details["causes"] = causes.collect();
+            details["causes"] = causes.iter().map(Cause::to_value).collect();
         }
         self.details = Some(details);
         self
@@ -60,6 +57,10 @@ impl Status {
     pub(crate) fn already_exists(group: &str, plural: &str, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", qualified(plural, group));
         Self::new(409, "AlreadyExists", message).about(name, group, plural, &[])
+    }
+
+    pub(crate) fn is_already_exists(&self) -> bool {
+        self.reason == "AlreadyExists"
     }
 
     pub(crate) fn conflict(group: &str, plural: &str, name: &str) -> Self {
@@ -141,6 +142,19 @@ impl Status {
         Self::new(422, "Invalid", message).about(name, group, kind, causes)
     }
 
+    /// 409: others own what an apply would change.
+    pub(crate) fn apply_conflict(message: String, causes: &[Cause]) -> Self {
+        let mut status = Self::new(409, "Conflict", message);
+        let causes = causes.iter().map(Cause::to_value);
+        status.details = Some(json!({"causes": causes.collect::<Vec<_>>()}));
+        status
+    }
+
+    /// 500 without a reason, as the real server answers what it did not foresee.
+    pub(crate) fn unexplained(message: String) -> Self {
+        Self::new(500, "", message)
+    }
+
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "InternalError", message)
     }
@@ -153,8 +167,10 @@ impl Status {
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         });
+        if !self.reason.is_empty() {
+            status["reason"] = json!(self.reason);
+        }
         if let Some(details) = &self.details {
             status["details"] = details.clone();
         }
@@ -172,6 +188,10 @@ pub(crate) struct Cause {
 }
 
 impl Cause {
+    fn to_value(&self) -> Value {
+        json!({"reason": self.reason, "message": self.message, "field": self.field})
+    }
+
     pub(crate) fn required(field: &str, detail: &str) -> Self {
         let message = if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") };
         Self { reason: "FieldValueRequired", field: field.to_owned(), message }

@@ -12,28 +12,32 @@ pub(crate) enum PatchType {
     Json,
     Merge,
     Strategic,
+    /// Server-side apply.
+    Apply,
 }
 
 impl PatchType {
     /// The kind a content type names.
     ///
     /// # Errors
-    /// 415 for what is not supported, server-side apply among them.
+    /// 415 for what is not supported.
     pub(crate) fn of(content_type: &str) -> Result<Self, Status> {
         match content_type.split(';').next().unwrap_or_default().trim() {
             "application/json-patch+json" => Ok(Self::Json),
             "application/merge-patch+json" => Ok(Self::Merge),
             "application/strategic-merge-patch+json" => Ok(Self::Strategic),
+            "application/apply-patch+yaml" => Ok(Self::Apply),
             other => Err(Status::unsupported_media_type(format!(
                 "the body of the request was in an unknown format - accepted media types include: \
-                 application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json \
+                 application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, \
+                 application/apply-patch+yaml \
                  (not {other})"
             ))),
         }
     }
 }
 
-/// The object after a patch.
+/// The object after a patch that is no apply: that one needs to know who owns what.
 ///
 /// # Errors
 /// 400 for a malformed patch, 422 for a JSON patch that does not apply.
@@ -47,6 +51,7 @@ pub(crate) fn apply(patch_type: PatchType, object: &Value, patch: &Value) -> Res
                 Status::invalid("", "", "", &[crate::status::Cause::invalid("patch", &Value::Null, &error.to_string())])
             })?;
         }
+        PatchType::Apply => return Err(Status::internal("an apply is no patch")),
         PatchType::Merge => json_patch::merge(&mut patched, patch),
         PatchType::Strategic => strategic::merge(&mut patched, patch)?,
     }

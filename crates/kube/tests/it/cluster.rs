@@ -170,6 +170,21 @@ impl Cluster {
         command
     }
 
+    /// Runs helm; `None` where there is none.
+    pub(crate) fn helm(&self, line: &str) -> Option<Printed> {
+        let installed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/clients/bin/helm");
+        let program = if std::path::Path::new(installed).exists() { installed } else { "helm" };
+        let mut command = Command::new(program);
+        command
+            .args(line.split(' '))
+            .env("HOME", self.home.path())
+            .env("KUBECONFIG", self.home.path().join("config"))
+            .env_remove("HTTPS_PROXY")
+            .env_remove("https_proxy")
+            .current_dir(self.home.path());
+        command.output().ok().map(|output| printed(&output))
+    }
+
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Printed {
         printed(&self.command(arguments).output().unwrap())
     }

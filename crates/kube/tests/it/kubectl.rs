@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cluster::{Cluster, Printed, TOKEN};
 
-const WEB: &str = "
+pub(crate) const WEB: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, labels: {app: web}}
@@ -31,13 +31,13 @@ data: {colour: blue}
 ";
 
 #[track_caller]
-fn ok(printed: Printed) -> String {
+pub(crate) fn ok(printed: Printed) -> String {
     assert!(printed.ok, "{}", printed.text);
     printed.text
 }
 
 /// Columns other than ages: those change while a test runs.
-fn without_ages(text: &str) -> String {
+pub(crate) fn without_ages(text: &str) -> String {
     let is_age = |word: &str| {
         word.len() > 1 && word.ends_with(['s', 'm']) && word[..word.len() - 1].bytes().all(|byte| byte.is_ascii_digit())
     };
@@ -189,8 +189,6 @@ fn who_is_in_may_do_everything_and_what_is_not_there_is_said_to_be_missing() {
     let whoami = ok(cluster.kubectl(&["auth", "whoami"]));
     assert!(whoami.contains("masterclient") && whoami.contains("[system:masters system:authenticated]"), "{whoami}");
     assert_eq!(cluster.kubectl(&["top", "nodes"]).text, "error: Metrics API not available\n");
-    let server_side = cluster.kubectl_with(&["apply", "--server-side", "-f", "-"], WEB);
-    assert!(server_side.text.contains("Server-side apply not available on the server"), "{}", server_side.text);
 }
 
 /// Nothing starts pods: whoever waits for them is told so at once.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod apply;
 mod cluster;
+mod helm;
 mod kubectl;
 mod wire;

@@ -104,8 +104,8 @@ fn helm_installs_upgrades_and_uninstalls_a_chart() {
     let (Some(_), Some((lab, inside))) = (client("helm"), cluster()) else { return };
     let helm = |line: &str| said(lab.at(&inside, &format!("helm {line}")).current_dir(lab.path(".")));
     helm("create chart");
-    says(&helm("install web ./chart --server-side=false"), &["STATUS: deployed", "REVISION: 1"]);
-    says(&helm("upgrade web ./chart --server-side=false --set replicaCount=2"), &["STATUS: deployed", "REVISION: 2"]);
+    says(&helm("install web ./chart"), &["STATUS: deployed", "REVISION: 1"]);
+    says(&helm("upgrade web ./chart --set replicaCount=2"), &["STATUS: deployed", "REVISION: 2"]);
     says(
         &squeeze(&lab.kubectl(&inside, "get deployments,services")),
         &["deployment.apps/web-chart 0/2", "service/web-chart ClusterIP"],
