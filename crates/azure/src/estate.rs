@@ -124,7 +124,7 @@ impl Estate {
     }
 
     /// Every resource, parents before children.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Resource>> {
         self.resources.values()
     }
 
