@@ -92,7 +92,7 @@ impl Case<'_> {
         let now = self.cluster.address?;
         let reachable = self.reachable_extra();
         if found == now && !asked.connects && reachable.is_some() {
-            return reachable.map(|endpoint| self.extra_endpoint(endpoint, &asked.name));
+            return reachable.map(|endpoint| Self::extra_endpoint(endpoint, &asked.name));
         }
         if self.endpoints.iter().any(|endpoint| endpoint.address == found) || found == now {
             return None;
@@ -131,7 +131,7 @@ impl Case<'_> {
 
     fn not_found(&self, name: &DnsName, trace: &Trace, responder: &Responder) -> Cause {
         if let Some(endpoint) = self.reachable_extra() {
-            return self.extra_endpoint(endpoint, name);
+            return Self::extra_endpoint(endpoint, name);
         }
         if self.declared.zone == PrivateDnsZoneMode::None && self.declared.private_fqdn.as_ref() == Some(name) {
             return Cause::new(
@@ -271,7 +271,7 @@ impl Case<'_> {
         self.endpoints.iter().find(|endpoint| !endpoint.own && self.connects_at(endpoint.address))
     }
 
-    fn extra_endpoint(&self, endpoint: &Endpoint, name: &DnsName) -> Cause {
+    fn extra_endpoint(endpoint: &Endpoint, name: &DnsName) -> Cause {
         Cause::new(
             Code::RecordNotManagedForExtraPe,
             format!("private endpoint {} at {} connects from here, but {name} does not lead to it", endpoint.id.name(), endpoint.address),
@@ -393,18 +393,16 @@ impl Case<'_> {
             return self.overlap(here, there, to);
         }
         let peer = here.peer(&there.network);
-        if !place::is_inside(self.vantage) {
-            if let Some(peer) = peer.filter(|peer| !peer.transit) {
-                return Cause::new(
-                    Code::NotGatewayTransit,
-                    format!("the peering of {near} with {far} does not let clients of {near}'s gateway through"),
-                )
-                .because(format!(
-                    "peering {} needs `allowGatewayTransit`, its other half `useRemoteGateways`",
-                    peer.peering
-                ))
-                .because("point-to-site clients need a fresh profile afterwards");
-            }
+        if let Some(peer) = peer.filter(|peer| !peer.transit && !place::is_inside(self.vantage)) {
+            return Cause::new(
+                Code::NotGatewayTransit,
+                format!("the peering of {near} with {far} does not let clients of {near}'s gateway through"),
+            )
+            .because(format!(
+                "peering {} needs `allowGatewayTransit`, its other half `useRemoteGateways`",
+                peer.peering
+            ))
+            .because("point-to-site clients need a fresh profile afterwards");
         }
         if here.id != there.network && peer.is_none() {
             let between = here.open_peers().find(|middle| {

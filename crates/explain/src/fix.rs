@@ -95,7 +95,7 @@ struct Search<'a> {
 impl Search<'_> {
     /// The steps from `step` on that make the client connect, the first that are found.
     fn complete(&self, state: &State, mut taken: Vec<Step>, step: Step, left: usize) -> Option<Vec<Step>> {
-        let next = self.take(state, &step)?;
+        let next = Self::take(state, &step)?;
         taken.push(step);
         if connects(&next, self.vantage, self.cluster) {
             return Some(taken);
@@ -109,7 +109,7 @@ impl Search<'_> {
             .find_map(|candidate| self.complete(&next, taken.clone(), candidate, left - 1))
     }
 
-    fn take(&self, state: &State, step: &Step) -> Option<State> {
+    fn take(state: &State, step: &Step) -> Option<State> {
         let mut next = state.clone();
         match step {
             Step::UsePublicFqdn => next.client.public_fqdn = true,
@@ -327,8 +327,9 @@ impl Candidates<'_> {
                 source: *source,
                 destination: *to,
             }],
-            Disposition::RouteDrops { route, .. } => vec![Edit::RemoveRoute { route: route.clone() }],
-            Disposition::NoGateway { route: Some(route), .. } => vec![Edit::RemoveRoute { route: route.clone() }],
+            Disposition::RouteDrops { route, .. } | Disposition::NoGateway { route: Some(route), .. } => {
+                vec![Edit::RemoveRoute { route: route.clone() }]
+            }
             Disposition::NoAppliance { route, appliance, .. } => {
                 let nics = self.estate().of_kind(Kind::NetworkInterface).filter(|nic| match nic.model() {
                     Model::NetworkInterface(nic) => {

@@ -8,6 +8,7 @@ pub mod cause;
 mod diagnose;
 pub mod edit;
 pub mod fix;
+pub mod matrix;
 pub mod place;
 pub mod question;
 pub mod render;

@@ -84,8 +84,11 @@ fn label(text: &str) -> String {
 
 fn resource(kind: &str, name: &str, attributes: &[(&str, String)]) -> Command {
     let width = attributes.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
-    let lines: String = attributes.iter().map(|(key, value)| format!("  {key:<width$} = {value}\n")).collect();
-    Command::terraform(format!("resource \"{kind}\" \"{}\" {{\n{lines}}}", label(name)))
+    let mut text = format!("resource \"{kind}\" \"{}\" {{\n", label(name));
+    for (key, value) in attributes {
+        text += &format!("  {key:<width$} = {value}\n");
+    }
+    Command::terraform(text + "}")
 }
 
 fn text(value: &str) -> String {

@@ -137,7 +137,7 @@ pub(super) fn endpoint_name(cluster: &ResourceId, network: &ResourceId) -> Strin
 }
 
 fn record(estate: &Estate, zone: &ResourceId, name: &DnsName, address: Ipv4Addr) -> Vec<Change> {
-    let zone_name = estate.private_dns_zone(zone).map(|zone| zone.name.clone()).unwrap_or_else(DnsName::root);
+    let zone_name = estate.private_dns_zone(zone).map_or_else(DnsName::root, |zone| zone.name.clone());
     let relative = match name.relative_to(&zone_name) {
         Some("") | None => "@",
         Some(relative) => relative,
@@ -221,19 +221,17 @@ fn start(estate: &Estate, cluster: &ResourceId) -> Result<Vec<Change>, EditError
         return Ok(changes);
     }
     let own = place::endpoints(estate, cluster).into_iter().find(|endpoint| endpoint.own);
-    let address = match own {
-        Some(endpoint) => endpoint.address,
-        None => {
-            let pools = declared.agent_pools.iter().map(|name| cluster.child(Kind::AgentPool.collection(), name));
-            let subnet = pools.filter_map(|pool| estate.agent_pool(&pool)).find_map(|pool| pool.subnet.clone());
-            let known = subnet.zip(declared.node_resource_group.as_ref());
-            let (subnet, group) = known.ok_or_else(|| {
-                EditError::Refused("the source does not say where its first node pool stands".to_owned())
-            })?;
-            let endpoint = group.resource(Kind::PrivateEndpoint.arm_type(), aks::PRIVATE_ENDPOINT_NAME);
-            changes.extend(make_endpoint(estate, cluster, &subnet, endpoint)?);
-            free_address(estate, &subnet).ok_or_else(|| EditError::Refused("the subnet is full".to_owned()))?
-        }
+    let address = if let Some(endpoint) = own {
+        endpoint.address
+    } else {
+        let pools = declared.agent_pools.iter().map(|name| cluster.child(Kind::AgentPool.collection(), name));
+        let subnet = pools.filter_map(|pool| estate.agent_pool(&pool)).find_map(|pool| pool.subnet.clone());
+        let known = subnet.zip(declared.node_resource_group.as_ref());
+        let (subnet, group) = known
+            .ok_or_else(|| EditError::Refused("the source does not say where its first node pool stands".to_owned()))?;
+        let endpoint = group.resource(Kind::PrivateEndpoint.arm_type(), aks::PRIVATE_ENDPOINT_NAME);
+        changes.extend(make_endpoint(estate, cluster, &subnet, endpoint)?);
+        free_address(estate, &subnet).ok_or_else(|| EditError::Refused("the subnet is full".to_owned()))?
     };
     if let Some((zone, name)) = record_of(estate, declared) {
         changes.extend(record(estate, &zone, &name, address));

@@ -1,15 +1,18 @@
 //! Explanations as JSON. The schema is `docs/explain.md`'s and has a version: a field may be added
 //! without a new one, and none is removed or changes its meaning.
 
-use azure::{DnsName, Finding, ResourceId};
+use std::net::Ipv4Addr;
+
+use azure::{DnsName, ResourceId};
 use network::{Hop, Responder, Vantage};
 use serde::Serialize;
-use std::net::Ipv4Addr;
+use serde_json::Value;
 
 use crate::{
     cause::Cause,
     edit::Command,
     fix::Fix,
+    matrix::{Matrix, Outcome},
     question::{Explanation, NameAnswer, Role, Verdict},
 };
 
@@ -73,8 +76,7 @@ struct NameJson<'a> {
     answered_by: Option<Responder>,
     connects: bool,
     outcome: String,
-    #[serde(flatten)]
-    disposition: &'a network::Disposition,
+    end: &'a network::Disposition,
     hops: &'a [Hop],
 }
 
@@ -88,7 +90,7 @@ impl<'a> NameJson<'a> {
             answered_by: answer.responder(),
             connects: answer.connects,
             outcome: answer.trace.disposition.sentence(),
-            disposition: &answer.trace.disposition,
+            end: &answer.trace.disposition,
             hops: &answer.trace.hops,
         }
     }
@@ -121,7 +123,7 @@ pub struct Document<T> {
     /// Where the estate comes from.
     pub origin: Vec<String>,
     /// What is missing, broken or not modelled in it.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Value>,
     /// The answer.
     #[serde(flatten)]
     pub answer: T,
@@ -129,7 +131,33 @@ pub struct Document<T> {
 
 impl<T: Serialize> Document<T> {
     /// An answer as a document.
-    pub fn new(origin: Vec<String>, findings: Vec<Finding>, answer: T) -> Self {
+    pub fn new(origin: Vec<String>, findings: Vec<Value>, answer: T) -> Self {
         Self { schema: SCHEMA, origin, findings, answer }
+    }
+}
+
+/// The matrix: rows that are disjoint and together every pair.
+#[derive(Debug, Serialize)]
+pub struct MatrixJson<'a> {
+    matrix: Vec<RowJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct RowJson<'a> {
+    clusters: &'a [ResourceId],
+    vantages: Vec<VantageJson>,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+impl<'a> MatrixJson<'a> {
+    /// The rows of a matrix.
+    pub fn new(matrix: &'a Matrix) -> Self {
+        let row = |row: &'a crate::matrix::Row| RowJson {
+            clusters: &row.clusters,
+            vantages: row.vantages.iter().map(VantageJson::from).collect(),
+            outcome: row.outcome,
+        };
+        Self { matrix: matrix.rows.iter().map(row).collect() }
     }
 }

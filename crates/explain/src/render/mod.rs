@@ -3,4 +3,5 @@
 mod words;
 
 pub mod json;
+pub mod table;
 pub mod text;

@@ -5,6 +5,7 @@ mod dig;
 mod down;
 mod env;
 mod exec;
+mod explain;
 mod kubeconfig;
 pub(crate) mod progress;
 mod status;
@@ -57,6 +58,8 @@ enum Command {
     Status(status::StatusOptions),
     /// Ask a name as a client at a vantage would
     Dig(dig::DigOptions),
+    /// Say why a client reaches a private cluster or does not, and what to do: of the lab, Azure or a file
+    Explain(explain::ExplainOptions),
     /// Print a cluster's kubeconfig for a client at a vantage
     Kubeconfig(kubeconfig::KubeconfigOptions),
     /// List the places a client can stand
@@ -171,6 +174,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Status(options) => status::run(&options, &mut out).await?,
         Command::Vantages(options) => vantages::run(&options, &mut out).await?,
         Command::Dig(options) => dig::run(&options, &mut out).await?,
+        Command::Explain(options) => explain::run(&options, &mut out).await?,
         Command::Kubeconfig(options) => kubeconfig::run(&options, &mut out).await?,
         Command::Down(lab) => down::run(&lab, &mut out).await?,
         Command::Completions { shell } => {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     failure::Failure,
-    lab::{DataDir, Running, Stand, StandRequest, Status},
+    lab::{DataDir, DeclaredEstate, Running, Stand, StandRequest, Status},
 };
 
 /// A connection to the controls of a running lab.
@@ -35,6 +35,12 @@ impl Control {
     /// The lab's state.
     pub(crate) async fn status(&self) -> anyhow::Result<Status> {
         self.call(reqwest::Method::GET, "status").await
+    }
+
+    /// What the lab declares.
+    pub(crate) async fn estate(&self) -> anyhow::Result<azure::Estate> {
+        let declared: DeclaredEstate = self.call(reqwest::Method::GET, "estate").await?;
+        Ok(declared.estate())
     }
 
     /// How to stand at the vantage that `text` names.

@@ -1,6 +1,6 @@
 //! The lab's own controls, under `/lab/`: for whoever can read the control token in its directory.
 //!
-//! `GET status`, `POST shutdown`, `POST stand` (how to run a program at a vantage).
+//! `GET status`, `GET estate`, `POST shutdown`, `POST stand` (how to run a program at a vantage).
 
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ impl Control {
         }
         match (&request.method, path) {
             (&Method::GET, "status") => Some(reply(StatusCode::OK, &self.reporter.status())),
+            (&Method::GET, "estate") => Some(reply(StatusCode::OK, &self.reporter.estate())),
             (&Method::POST, "shutdown") => {
                 self.shutdown.cancel();
                 Some(reply(StatusCode::ACCEPTED, &json!({})))

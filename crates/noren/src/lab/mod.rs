@@ -11,6 +11,7 @@ mod commands;
 mod control;
 mod data_dir;
 mod endpoints;
+mod estate;
 #[cfg(target_os = "linux")]
 mod kernel;
 #[cfg(not(target_os = "linux"))]
@@ -40,6 +41,7 @@ use kernel::{KernelPlane, RealisedHandle};
 use ports::{Ports, bind_tcp};
 
 pub(crate) use data_dir::DataDir;
+pub(crate) use estate::DeclaredEstate;
 pub(crate) use running::{
     ClusterStatus, PlaneStatus, Running, SignIn, Stand, StandRequest, Status, VantageStatus, VpnServerStatus,
 };

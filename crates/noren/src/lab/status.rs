@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::{
     endpoints::{Listening, ListeningHandle},
+    estate::DeclaredEstate,
     kernel::RealisedHandle,
     running::{ClusterStatus, Stand, Status, VantageStatus, ViewStatus, VpnServerStatus},
 };
@@ -33,6 +34,11 @@ impl Reporter {
         let vantage = network.find_vantage(text)?;
         self.realised.complete_for(network.revision()).await;
         Ok(self.realised.stand(&network, vantage).await)
+    }
+
+    /// What is declared now.
+    pub(super) fn estate(&self) -> DeclaredEstate {
+        DeclaredEstate::from(self.network.load().estate())
     }
 
     /// The state now.

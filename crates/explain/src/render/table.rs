@@ -1,0 +1,54 @@
+//! The matrix as a table: one line for each group of vantages that fare alike with a group of clusters.
+
+use crate::{
+    matrix::{Matrix, Row},
+    question::Verdict,
+};
+
+/// How many names of a group are written out.
+const NAMES_MAX: usize = 3;
+
+/// The matrix for people.
+pub fn matrix(matrix: &Matrix) -> String {
+    let mut lines = vec![["CLUSTER", "FROM", "CONNECTS", "CAUSE"].map(str::to_owned).to_vec()];
+    lines.extend(matrix.rows.iter().map(line));
+    columns(&lines)
+}
+
+fn line(row: &Row) -> Vec<String> {
+    let clusters = some(row.clusters.iter().map(|id| id.name().to_owned()));
+    let vantages = some(row.vantages.iter().map(network::Vantage::name));
+    let connects = match row.outcome.verdict {
+        Verdict::Connects => "✓",
+        Verdict::ConnectsByPublicFqdn => "~ public FQDN",
+        Verdict::Fails => "✗",
+    };
+    let cause = row.outcome.cause.map_or("", |code| code.as_str());
+    vec![clusters, vantages, connects.to_owned(), cause.to_owned()]
+}
+
+/// The first names, and how many more there are.
+pub(crate) fn some(names: impl ExactSizeIterator<Item = String>) -> String {
+    let all = names.len();
+    let mut text = names.take(NAMES_MAX).collect::<Vec<_>>().join(", ");
+    if all > NAMES_MAX {
+        text += &format!(" and {} more", all - NAMES_MAX);
+    }
+    text
+}
+
+/// Lines of cells with aligned columns, two spaces between.
+pub(crate) fn columns(lines: &[Vec<String>]) -> String {
+    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
+    let mut text = String::new();
+    for line in lines {
+        let mut cells = String::new();
+        for (column, cell) in line.iter().enumerate() {
+            cells.push_str(cell);
+            cells.extend(std::iter::repeat_n(' ', width(column).unwrap_or(0) + 2 - cell.chars().count()));
+        }
+        text.push_str(cells.trim_end());
+        text.push('\n');
+    }
+    text
+}
