@@ -1,19 +1,22 @@
 //! What a description of Azure leaves open: found, said, and filled in where Azure's own rules leave
 //! one possibility only.
 
+mod declared;
 mod endpoint;
 mod gaps;
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use azure::{Estate, Json, Kind, aks};
+use azure::{Estate, Json, Kind, ResourceId, aks};
 use serde_json::{Value, json};
 
 use crate::{SourceFinding, draft::Draft};
 
 /// Fills in what follows from the rest of `estate` and says what is missing.
-pub(crate) fn complete(estate: &mut Estate, findings: &mut Vec<SourceFinding>) {
+/// `declared` are those that Azure has not made yet.
+pub(crate) fn complete(estate: &mut Estate, declared: &BTreeSet<ResourceId>, findings: &mut Vec<SourceFinding>) {
     endpoint::pools(estate);
+    declared::complete(estate, declared, findings);
     endpoint::endpoints(estate, findings);
     gaps::find(estate, findings);
 }

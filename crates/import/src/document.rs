@@ -182,3 +182,15 @@ pub(crate) fn hidden(kind: Kind, document: &Map<String, Value>) -> Map<String, V
     }
     hidden
 }
+
+/// Takes `null`s out of objects, however deep.
+pub(crate) fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|_, value| !value.is_null());
+            object.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}

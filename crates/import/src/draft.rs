@@ -20,6 +20,9 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) entries: BTreeMap<ResourceId, Entry>,
+    /// Clusters, interfaces and resolver endpoints that Azure has not made yet, or of which the source cannot have what
+    /// Azure makes with them.
+    pub(crate) declared: BTreeSet<ResourceId>,
     findings: Vec<SourceFinding>,
     unmodelled: BTreeMap<String, usize>,
     nameless: BTreeMap<String, usize>,
@@ -102,7 +105,7 @@ impl Draft {
         }
         let mut estate = Estate::default().apply(1, &changes);
         drop(changes);
-        complete::complete(&mut estate, &mut self.findings);
+        complete::complete(&mut estate, &self.declared, &mut self.findings);
         self.findings.sort();
         self.findings.dedup();
         Ok(Imported { estate, findings: self.findings, origin })

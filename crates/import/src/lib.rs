@@ -14,6 +14,9 @@ mod error;
 mod finding;
 mod input;
 mod source;
+mod terraform;
+
+use std::collections::BTreeSet;
 
 use azure::Estate;
 
@@ -66,14 +69,22 @@ async fn blocking(read: impl FnOnce() -> Result<Imported, Error> + Send + 'stati
 /// When a text is not JSON, or nothing in any of them describes a resource.
 pub fn from_inputs(inputs: &[Input]) -> Result<Imported, Error> {
     let mut draft = draft::Draft::default();
+    let mut kinds = BTreeSet::new();
     for input in inputs {
         for value in input.json()? {
-            arm::read(&mut draft, &input.name, value);
+            if let Some(kind) = terraform::recognise(&value) {
+                kinds.insert(kind);
+                terraform::read(&mut draft, &input.name, &value)?;
+            } else {
+                arm::read(&mut draft, &input.name, value);
+            }
         }
     }
-    let origin = match inputs {
+    let name = match inputs {
         [only] => only.name.clone(),
         many => format!("{} files", many.len()),
     };
+    let kinds: Vec<&str> = kinds.into_iter().collect();
+    let origin = if kinds.is_empty() { name } else { format!("{name} ({})", kinds.join(", ")) };
     draft.finish(origin)
 }

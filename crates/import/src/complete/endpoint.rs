@@ -95,7 +95,7 @@ fn one(
 }
 
 /// An endpoint in `subnet` with an interface that has `address`.
-pub(crate) fn made(
+pub(super) fn made(
     id: &ResourceId,
     nic: &ResourceId,
     cluster: &ResourceId,
@@ -124,29 +124,34 @@ pub(crate) fn made(
 }
 
 /// The subnet of the first agent pool, which is the endpoint's.
-fn first_subnet(estate: &Estate, cluster: &ResourceId, declared: &ManagedCluster) -> Option<ResourceId> {
+pub(super) fn first_subnet(estate: &Estate, cluster: &ResourceId, declared: &ManagedCluster) -> Option<ResourceId> {
     let pool = cluster.child(Kind::AgentPool.collection(), declared.agent_pools.first()?);
     estate.agent_pool(&pool)?.subnet.clone()
 }
 
-/// The address in the record of the cluster's private name: in the zone AKS made, or in the user's own.
-fn recorded(estate: &Estate, declared: &ManagedCluster) -> Option<Ipv4Addr> {
-    let name = declared.private_fqdn.as_ref()?;
-    let (label, zone) = name.as_str().split_once('.')?;
-    let zone = match &declared.zone {
+/// The zone of the cluster's private name: the one AKS makes, or the user's own.
+pub(super) fn zone_id(cluster: &ManagedCluster) -> Option<ResourceId> {
+    let (_, zone) = cluster.private_fqdn.as_ref()?.as_str().split_once('.')?;
+    match &cluster.zone {
         PrivateDnsZoneMode::System => {
-            declared.node_resource_group.as_ref()?.resource(Kind::PrivateDnsZone.arm_type(), zone)
+            Some(cluster.node_resource_group.as_ref()?.resource(Kind::PrivateDnsZone.arm_type(), zone))
         }
-        PrivateDnsZoneMode::Own(zone) => zone.clone(),
-        PrivateDnsZoneMode::None => return None,
-    };
-    estate.record_set(&zone.child("A", label))?.records.iter().find_map(|record| match record {
+        PrivateDnsZoneMode::Own(zone) => Some(zone.clone()),
+        PrivateDnsZoneMode::None => None,
+    }
+}
+
+/// The address in the record of the cluster's private name.
+pub(super) fn recorded(estate: &Estate, declared: &ManagedCluster) -> Option<Ipv4Addr> {
+    let label = declared.private_fqdn.as_ref()?.as_str().split('.').next()?;
+    let set = estate.record_set(&zone_id(declared)?.child("A", label))?;
+    set.records.iter().find_map(|record| match record {
         RecordData::A(address) => Some(*address),
         _ => None,
     })
 }
 
-fn with_hidden(resource: &Resource, key: &str, value: Value) -> Change {
+pub(super) fn with_hidden(resource: &Resource, key: &str, value: Value) -> Change {
     let mut hidden = resource.hidden().value();
     hidden[key] = value;
     Change::put(Resource::with_hidden(resource.id().clone(), &resource.document().value(), &hidden))

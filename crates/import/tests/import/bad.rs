@@ -71,6 +71,8 @@ fn broken(value: &mut Value, at: &mut usize, with: &Value) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn whatever_is_wrong_in_a_document_nothing_breaks(file in 0_usize..14, at in 0_usize..2000, with in 0_usize..8) {
         let with = [
@@ -83,6 +85,17 @@ proptest! {
         inputs[file].bytes = value.to_string().into_bytes();
         let imported = import::from_inputs(&inputs).unwrap();
         crate::matrix(&imported.estate);
+    }
+
+    #[test]
+    fn whatever_is_wrong_in_a_plan_nothing_breaks(state in any::<bool>(), at in 0_usize..3000, with in 0_usize..6) {
+        let with = [json!(null), json!([]), json!({}), json!("x"), json!(true), json!({"references": ["module.a.b", "each.value", "var.x"]})][with].clone();
+        let name = if state { "state.json" } else { "plan.json" };
+        let mut value: Value = serde_json::from_slice(&std::fs::read(crate::fixture("terraform").join(name)).unwrap()).unwrap();
+        broken(&mut value, &mut at.clone(), &with);
+        if let Ok(imported) = from_text(value.to_string()) {
+            crate::matrix(&imported.estate);
+        }
     }
 
     #[test]

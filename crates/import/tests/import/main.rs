@@ -1,12 +1,13 @@
 //! Descriptions of estates, as the tools that print them print them, and what follows from them.
 //!
-//! `fixtures/az` is what `az … -o json` printed about a lab.
+//! `fixtures/az` is what `az … -o json` printed about a lab; `fixtures/terraform` has the shape that Terraform documents.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod az;
 mod bad;
 mod resource_graph;
+mod terraform;
 
 use std::{fmt::Write as _, path::PathBuf};
 
