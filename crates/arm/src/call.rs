@@ -2,7 +2,7 @@
 
 use azure::ArmError;
 use http::{
-    HeaderMap, HeaderName, Method,
+    HeaderMap, HeaderName, Method, Uri,
     header::{IF_MATCH, IF_NONE_MATCH},
     request::Parts,
 };
@@ -17,6 +17,8 @@ pub(crate) struct Call {
     pub(crate) verb: Verb,
     /// With what.
     pub(crate) target: Target,
+    /// Where it was sent.
+    pub(crate) uri: Uri,
     /// The query without `api-version`; names in lower case.
     pub(crate) query: Vec<(String, String)>,
     /// The api-version, not checked: one resource is read with several (az-wire §2.1).
@@ -102,7 +104,7 @@ impl Call {
             Verb::Get | Verb::Head | Verb::Delete => Value::Object(Map::new()),
         };
         let preconditions = Preconditions::of(&parts.headers);
-        Ok(Self { verb, target, query, api_version, body, preconditions })
+        Ok(Self { verb, target, uri: parts.uri.clone(), query, api_version, body, preconditions })
     }
 }
 

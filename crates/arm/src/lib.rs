@@ -19,6 +19,7 @@ pub mod hooks;
 
 mod journal;
 mod operations;
+mod page;
 mod plane;
 pub mod provider;
 pub mod providers;

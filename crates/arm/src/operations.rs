@@ -25,6 +25,9 @@ const COMMANDS_MAX: usize = 64;
 /// Longest log of a command, in bytes; AKS cuts at the same size.
 const LOGS_LEN_MAX: usize = 512 * 1024;
 
+/// Why an operation that was aborted has no result *(our words)*.
+pub(crate) const CANCELED: &str = "The operation was aborted.";
+
 /// One long-running operation, as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Operation {
@@ -78,6 +81,11 @@ pub(crate) enum State {
         #[serde(default)]
         details: Vec<Value>,
     },
+    /// Somebody aborted it.
+    Canceled {
+        /// When.
+        ended: Timestamp,
+    },
     /// The command ran.
     Ran {
         /// When it ended.
@@ -113,6 +121,11 @@ impl Operation {
     /// The same operation, done.
     pub(crate) fn succeeded(&self, ended: Timestamp) -> Self {
         Self { state: State::Succeeded { ended }, ..self.clone() }
+    }
+
+    /// The same operation, aborted.
+    pub(crate) fn canceled(&self, ended: Timestamp) -> Self {
+        Self { state: State::Canceled { ended }, ..self.clone() }
     }
 
     /// The same operation, its command ended.
@@ -156,6 +169,9 @@ impl Operation {
         let (word, ended, error) = match &self.state {
             State::UnderWay { .. } => ("InProgress", None, None),
             State::Succeeded { ended } | State::Ran { ended, .. } => ("Succeeded", Some(ended), None),
+            State::Canceled { ended } => {
+                ("Canceled", Some(ended), Some(json!({"code": "OperationCanceled", "message": CANCELED})))
+            }
             State::Failed { ended, code, message, details } => {
                 let mut error = json!({"code": code, "message": message});
                 if !details.is_empty() {
@@ -191,6 +207,7 @@ impl Operation {
             State::Succeeded { ended } => end("Succeeded", ended, 0, "", None),
             State::Ran { ended, exit_code, logs } => end("Succeeded", ended, *exit_code, logs, None),
             State::Failed { ended, message, .. } => end("Failed", ended, 1, "", Some(message)),
+            State::Canceled { ended } => end("Canceled", ended, 1, "", Some(CANCELED)),
         }
         json!({"id": self.id, "properties": properties})
     }

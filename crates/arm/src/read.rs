@@ -9,9 +9,14 @@ use serde_json::{Value, json};
 
 use crate::{
     call::{Call, Verb},
-    operations::{Act, Operation, State},
+    operations::{Act, CANCELED, Operation, State},
+    page::{self, Page},
     provider::{Entropy, Listing, normal_location, wire_type},
-    providers::{self, Regional, groups::group_not_found, locations, namespaces, resources},
+    providers::{
+        self, Regional,
+        groups::{self, group_not_found},
+        locations, namespaces, resources, tags,
+    },
     scene::Scene,
     target::{Poll, Target},
     wire::{self, Response},
@@ -34,7 +39,8 @@ pub(crate) fn answer(scene: &Scene<'_>, call: Call) -> Result<Response, ArmError
 }
 
 fn read(scene: &Scene<'_>, call: Call) -> Result<Response, ArmError> {
-    let ok = |value: Value| Ok(wire::json(StatusCode::OK, &value));
+    let uri = call.uri.clone();
+    let ok = |value: Value| Ok(wire::json(StatusCode::OK, &page::linked(value, &scene.lab.base_url, &uri)));
     let mut entropy = Entropy::from_system();
     match &call.target {
         Target::Tenants => ok(resources::tenants(scene.lab)),
@@ -47,9 +53,8 @@ fn read(scene: &Scene<'_>, call: Call) -> Result<Response, ArmError> {
         }
         Target::Namespace { action: Some(_), .. } => Err(call.verb.not_allowed()),
         Target::Groups(subscription) => {
-            let mut request = scene.request(subscription, call.query, call.body, &mut entropy);
-            let listing = providers::of(Kind::ResourceGroup).list(&mut request)?;
-            Ok(collection(scene.estate, listing, scene.estate.of_kind(Kind::ResourceGroup)))
+            let request = scene.request(subscription, call.query, call.body, &mut entropy);
+            ok(groups::list(&request)?)
         }
         Target::Resources(scope) => {
             if Kind::of(scope) == Kind::ResourceGroup && !scene.estate.contains(scope) {
@@ -57,6 +62,7 @@ fn read(scene: &Scene<'_>, call: Call) -> Result<Response, ArmError> {
             }
             ok(resources::list(&scene.request(scope, call.query, call.body, &mut entropy))?)
         }
+        Target::TagNames(subscription) => ok(tags::list(scene.estate, subscription)),
         Target::Regional { .. } => regional(scene, call),
         Target::Operation(poll) => status(scene, poll),
         Target::OperationResult(poll) => result(scene, poll),
@@ -139,7 +145,7 @@ fn tail(scene: &Scene<'_>, call: Call) -> Result<Response, ArmError> {
         let view = if rest.is_empty() { word.to_lowercase() } else { format!("{rest}/{}", word.to_lowercase()) };
         let mut request = scene.request(above.id(), call.query, call.body, &mut entropy);
         let value = providers::of(above.kind()).view(&mut request, above, &view)?;
-        return Ok(wire::json(StatusCode::OK, &value));
+        return Ok(wire::json(StatusCode::OK, &page::linked(value, &scene.lab.base_url, &call.uri)));
     }
     let is_child = resource_type.matches('/').count() > 1;
     if is_child && !scene.estate.contains(&scope) {
@@ -151,31 +157,33 @@ fn tail(scene: &Scene<'_>, call: Call) -> Result<Response, ArmError> {
     }
     let provider = providers::of(kind);
     let listing = provider.list(&mut request)?;
-    let (estate, top) = (scene.estate, resources::top(&request)?);
+    let estate = scene.estate;
+    let page = Page::of(&request, if kind.is_record_set() { page::RECORD_SETS } else { page::ORDINARY })?;
     let wanted = |resource: &&Arc<Resource>| {
         resource.kind() == kind
             && (kind != Kind::Other || wire_type(resource.id()).eq_ignore_ascii_case(&resource_type))
             && provider.lists(&request, resource)
     };
-    Ok(if kind != Kind::Other && Kind::of(&scope) == Kind::Subscription {
+    if let Listing::These(values) = listing {
+        return Ok(wire::json(StatusCode::OK, &json!({"value": values})));
+    }
+    let part = if kind != Kind::Other && Kind::of(&scope) == Kind::Subscription {
         let all = estate.of_kind(kind).filter(|resource| resource.id().is_below(&scope));
-        collection(estate, listing, all.filter(wanted).take(top))
+        page.cut(all.filter(wanted))
     } else if is_child {
         let children = estate.below(&scope).filter(wanted);
-        collection(estate, listing, children.filter(|child| child.id().parent().as_ref() == Some(&scope)).take(top))
+        page.cut(children.filter(|child| child.id().parent().as_ref() == Some(&scope)))
     } else {
-        collection(estate, listing, estate.below(&scope).filter(wanted).take(top))
-    })
+        page.cut(estate.below(&scope).filter(wanted))
+    };
+    let next = part.next.map(|token| page::link(&scene.lab.base_url, &call.uri, &token));
+    Ok(collection(estate, &part.resources, next))
 }
 
-/// `{"value": […]}`.
-fn collection<'a>(estate: &'a Estate, listing: Listing, stored: impl Iterator<Item = &'a Arc<Resource>>) -> Response {
-    let values = match listing {
-        Listing::These(values) => return wire::json(StatusCode::OK, &json!({"value": values})),
-        Listing::Stored => stored,
-    };
+/// `{"value": […]}`, and the address of the next page.
+fn collection(estate: &Estate, stored: &[&Arc<Resource>], next: Option<String>) -> Response {
     let mut body = String::from(r#"{"value":["#);
-    for (at, resource) in values.enumerate() {
+    for (at, resource) in stored.iter().enumerate() {
         if at > 0 {
             body.push(',');
         }
@@ -186,7 +194,11 @@ fn collection<'a>(estate: &'a Estate, listing: Listing, stored: impl Iterator<It
             body.push_str(&provider.render(estate, resource).to_string());
         }
     }
-    body.push_str("]}");
+    body.push(']');
+    if let Some(next) = next {
+        body.push_str(&format!(r#","nextLink":{}"#, Value::String(next)));
+    }
+    body.push('}');
     wire::text(StatusCode::OK, Bytes::from(body))
 }
 
@@ -217,6 +229,7 @@ fn result(scene: &Scene<'_>, poll: &Poll) -> Result<Response, ArmError> {
             Ok(response)
         }
         State::Failed { code, message, .. } => Err(ArmError::conflict(code.clone(), message.clone())),
+        State::Canceled { .. } => Err(ArmError::conflict("OperationCanceled", CANCELED)),
         State::Succeeded { .. } | State::Ran { .. } => Ok(match scene.estate.get(&operation.resource) {
             Some(resource) => wire::text(StatusCode::OK, rendered(scene.estate, resource)),
             None => wire::empty(StatusCode::NO_CONTENT),

@@ -23,6 +23,8 @@ pub(crate) enum Target {
     Groups(ResourceId),
     /// `/subscriptions/S/resources` and `…/resourceGroups/rg/resources`.
     Resources(ResourceId),
+    /// `/subscriptions/S/tagNames`.
+    TagNames(ResourceId),
     /// `/providers` and `/subscriptions/S/providers`.
     Namespaces(Option<ResourceId>),
     /// `/providers/NS`, `/subscriptions/S/providers/NS` and its `/register`, `/unregister`.
@@ -102,6 +104,7 @@ impl Target {
             | Self::Locations(id)
             | Self::Groups(id)
             | Self::Resources(id)
+            | Self::TagNames(id)
             | Self::Resource(id)
             | Self::Regional { subscription: id, .. }
             | Self::Tail { scope: id, .. } => id.subscription(),
@@ -151,6 +154,7 @@ fn in_subscription(subscription: ResourceId, rest: &[&str], words: &[&str]) -> R
         [word] if is(word, "locations") => Ok(Target::Locations(subscription)),
         [word] if is(word, "resourceGroups") => Ok(Target::Groups(subscription)),
         [word] if is(word, "resources") => Ok(Target::Resources(subscription)),
+        [word] if is(word, "tagNames") => Ok(Target::TagNames(subscription)),
         [word] if is(word, "providers") => Ok(Target::Namespaces(Some(subscription))),
         [word, id] if is(word, "operationResults") => Ok(Target::OperationResult(poll(id))),
         [groups, group] if is(groups, "resourceGroups") => {

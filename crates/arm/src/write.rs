@@ -61,7 +61,9 @@ impl Decision {
                 None => wire::empty(*status),
             },
         };
-        if let Some(operation) = &self.operation {
+        // What is over with no content is not asked after: an aborted operation ends like this.
+        let over = response.status() == StatusCode::NO_CONTENT;
+        if let Some(operation) = self.operation.as_ref().filter(|_| !over) {
             wire::poll_at(&mut response, base_url, operation, api_version, now);
         }
         response
@@ -238,6 +240,9 @@ fn post(scene: &Scene<'_>, id: &ResourceId, word: Option<&str>, inputs: Inputs<'
     }
     let action = words.join("/");
     let id = existing.id();
+    if action == "abort" && matches!(existing.kind(), Kind::ManagedCluster | Kind::AgentPool) {
+        return abort(scene, existing);
+    }
     let mut request = scene.request(id, inputs.query, inputs.body, &mut *inputs.entropy);
     let effect = providers::of(existing.kind()).action(&mut request, existing, &action)?;
     if effect.work.is_some() {
@@ -254,6 +259,24 @@ fn post(scene: &Scene<'_>, id: &ResourceId, word: Option<&str>, inputs: Inputs<'
         _ => "Updating",
     };
     Ok(written(scene, id, effect, meanwhile, inputs.entropy))
+}
+
+/// `POST …/abort`: ends the write of a cluster or pool that is under way. What it has changed so far stays, which here is
+/// everything it would.
+///
+/// Source: Azure REST specification, `ManagedClusters_AbortLatestOperation`, `AgentPools_AbortLatestOperation`: 409 when the
+/// operation was quicker.
+fn abort(scene: &Scene<'_>, existing: &Resource) -> Result<Decision, ArmError> {
+    let under_way = scene.operations.holder(existing.id()).filter(|operation| operation.act == Act::Write);
+    let Some(operation) = under_way else {
+        return Err(ArmError::conflict(
+            "OperationNotAllowed",
+            format!("There is no operation in progress on '{}' that could be aborted.", existing.id()),
+        ));
+    };
+    let changes = vec![Change::put(with_state(existing, "Canceled"))];
+    let done = Decision::ready(wire::empty(StatusCode::NO_CONTENT));
+    Ok(Decision { changes, operation: Some(operation.canceled(scene.now)), ..done })
 }
 
 /// The decision for an effect that writes `id` or only reads: with an operation if it takes time.

@@ -4,7 +4,8 @@
     generate.py <sources of the crate k8s-pb> <sources of the crate k8s-openapi> > protobuf.txt
 
 Tags and types come from the first, the JSON spelling of each field from the second. A line with a
-slash names a message; the lines below it are its fields: tag, JSON name, type, message.
+slash names a message; the lines below it are its fields: tag, JSON name, type, message. `*` is a list, `%` a map, `~` a
+message whose fields stand in JSON where it would.
 """
 import os, re, sys
 
@@ -29,7 +30,7 @@ for folder, _, files in os.walk(pb):
         text = re.sub(r"^\s*///.*$", "", open(os.path.join(folder, file)).read(), flags=re.M)
         for name, body in re.findall(r"^pub struct (\w+) \{(.*?)^\}", text, re.M | re.S):
             fields = []
-            for attribute, field, kind in re.findall(r"#\[prost\(([^)]*)\)\]\s*pub (?:r#)?(\w+):\s+(.*?),\s*$", body, re.M | re.S):
+            for attribute, field, kind in re.findall(r"#\[prost\(([^)]*)\)\]\s*pub (?:r#)?(\w+):\s+(.*?),\s*(?=#\[|\Z)", body, re.S):
                 tag = int(re.search(r'tag\s*=\s*"(\d+)"', attribute).group(1))
                 wire, shape = re.match(r"\w+", attribute).group(0), ""
                 pair = re.search(r'map\s*=\s*"(\w+), (\w+)"', attribute)
@@ -46,6 +47,8 @@ for folder, _, files in os.walk(pb):
                     target = "/".join(at + parts)
                 names = spelling.get(f"{module}/{name}".replace("_", "").lower(), {})
                 json = names.get(field.replace("_", "").lower(), camel(field))
+                if names and json not in names.values() and not shape and target.lower().endswith(json.lower()):
+                    shape = "~"
                 letter = {"string": "s", "bool": "b", "bytes": "y", "double": "d", "message": "m"}.get(wire, "i")
                 fields.append((tag, json, shape + letter, target))
             messages[f"{module}/{name}"] = sorted(fields)

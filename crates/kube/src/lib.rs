@@ -36,4 +36,4 @@ mod table;
 mod watch;
 
 pub use server::{ApiServer, Clock, ServeError};
-pub use spec::{ClusterSpec, NodeSpec, TokenUser};
+pub use spec::{Capacity, ClusterSpec, NodeSpec, TokenUser};

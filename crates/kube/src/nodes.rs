@@ -5,20 +5,21 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     object::rfc3339,
-    spec::{ClusterSpec, NodeSpec},
+    spec::{Capacity, ClusterSpec, NodeSpec},
 };
 
-/// The node's object without uid and creation time.
+/// The node's object without uid.
 pub(crate) fn object(cluster: &ClusterSpec, node: &NodeSpec, now: Timestamp) -> Value {
+    let born = node.born.unwrap_or(now);
     json!({
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": node.name, "labels": labels(node)},
+        "metadata": {"name": node.name, "labels": labels(node), "creationTimestamp": rfc3339(born)},
         "spec": {
             "providerID": format!("azure:///{}/{}", node.node_resource_group, node.name),
             "taints": node.taints.iter().filter_map(|taint| parse_taint(taint)).collect::<Vec<_>>(),
         },
-        "status": status(cluster, node, now),
+        "status": status(cluster, node, born, now),
     })
 }
 
@@ -45,20 +46,19 @@ fn labels(node: &NodeSpec) -> Map<String, Value> {
     labels
 }
 
-fn status(cluster: &ClusterSpec, node: &NodeSpec, now: Timestamp) -> Value {
-    let time = rfc3339(now);
+fn status(cluster: &ClusterSpec, node: &NodeSpec, born: Timestamp, now: Timestamp) -> Value {
+    let (born, now) = (rfc3339(born), rfc3339(now));
     let condition = |kind: &str, status: &str, reason: &str, message: &str| {
         json!({"type": kind, "status": status, "reason": reason, "message": message,
-               "lastHeartbeatTime": time, "lastTransitionTime": time})
+               "lastHeartbeatTime": now, "lastTransitionTime": born})
     };
-    let resources = json!({"cpu": "2", "memory": "8Gi", "pods": "250", "ephemeral-storage": "128Gi"});
     json!({
         "addresses": [
             {"type": "InternalIP", "address": node.internal_ip.to_string()},
             {"type": "Hostname", "address": node.name},
         ],
-        "allocatable": resources,
-        "capacity": resources,
+        "allocatable": allocatable(node.capacity),
+        "capacity": capacity(node.capacity),
         "conditions": [
             condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
             condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -78,6 +78,37 @@ fn status(cluster: &ClusterSpec, node: &NodeSpec, now: Timestamp) -> Value {
             "systemUUID": "",
         },
     })
+}
+
+fn capacity(of: Capacity) -> Value {
+    json!({
+        "cpu": of.vcpus.to_string(),
+        "ephemeral-storage": format!("{}Gi", of.disk_gib),
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
+        "memory": format!("{}Ki", u64::from(of.memory_mib) * 1024),
+        "pods": of.pods.to_string(),
+    })
+}
+
+/// What AKS leaves to pods of a node's capacity.
+///
+/// Source: Microsoft's "Node resource reservations in AKS", for Kubernetes 1.29 and later.
+fn allocatable(of: Capacity) -> Value {
+    /// Virtual CPUs → thousandths of one that are reserved.
+    const CPU_RESERVED: [(u32, u64); 7] = [(64, 740), (32, 420), (16, 260), (8, 180), (4, 140), (2, 100), (0, 60)];
+    /// The kubelet evicts pods when this much memory is left, in MiB.
+    const EVICTION_MIB: u64 = 100;
+    let cpu_reserved = CPU_RESERVED.iter().find(|(vcpus, _)| of.vcpus >= *vcpus).map_or(0, |(_, reserved)| *reserved);
+    let memory = u64::from(of.memory_mib);
+    let memory_reserved = (20 * u64::from(of.pods) + 50).min(memory / 4) + EVICTION_MIB;
+    let mut allocatable = capacity(of);
+    allocatable["cpu"] =
+        json!(format!("{}m", u64::from(of.vcpus) * 1000 - cpu_reserved.min(u64::from(of.vcpus) * 1000)));
+    allocatable["memory"] = json!(format!("{}Ki", memory.saturating_sub(memory_reserved) * 1024));
+    // The kubelet's own threshold: a tenth of the disk, in bytes.
+    allocatable["ephemeral-storage"] = json!((u64::from(of.disk_gib) << 30) / 10 * 9).to_string().into();
+    allocatable
 }
 
 /// `key=value:effect` or `key:effect`.
@@ -103,4 +134,21 @@ pub(crate) fn refreshed(stored: &Value, wanted: &Value) -> Value {
         next["status"][path] = wanted["status"][path].clone();
     }
     next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aks_keeps_a_part_of_a_node_for_itself() {
+        let left = |vcpus, memory_gib: u32, pods| {
+            let left = allocatable(Capacity { vcpus, memory_mib: memory_gib * 1024, disk_gib: 128, pods });
+            (left["cpu"].as_str().unwrap().to_owned(), left["memory"].as_str().unwrap().to_owned())
+        };
+        let text = |cpu: &str, mib: u64| (cpu.to_owned(), format!("{}Ki", mib * 1024));
+        assert_eq!(left(2, 8, 30), text("1900m", 8192 - 650 - 100));
+        assert_eq!(left(8, 32, 250), text("7820m", 32_768 - 5050 - 100));
+        assert_eq!(left(2, 4, 250), text("1900m", 4096 - 1024 - 100));
+    }
 }

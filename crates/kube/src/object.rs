@@ -227,11 +227,14 @@ fn default(row: &Resource, object: &mut Value) {
         "Secret" => default_secret(object),
         "Service" => default_service(object),
         "Deployment" => {
-            let spec = &mut object["spec"];
+            let Some(spec) = object.get_mut("spec").filter(|spec| spec.is_object()) else { return };
             let rolling =
                 json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}});
             set_default(spec, "replicas", json!(1));
-            set_default(spec, "strategy", rolling);
+            // Typed clients send an empty one.
+            if spec.get("strategy").is_none_or(|strategy| strategy.get("type").is_none()) {
+                spec["strategy"] = rolling;
+            }
             set_default(spec, "revisionHistoryLimit", json!(10));
             set_default(spec, "progressDeadlineSeconds", json!(600));
             default_pod_spec(&mut spec["template"]["spec"]);
@@ -260,9 +263,7 @@ fn default_pod_spec(spec: &mut Value) {
         set_default(spec, field, value);
     }
     for list in ["containers", "initContainers"] {
-        for container in spec[list].as_array_mut().into_iter().flatten() {
-            default_container(container);
-        }
+        items(spec, list).for_each(default_container);
     }
 }
 
@@ -278,9 +279,12 @@ fn default_container(container: &mut Value) {
     ] {
         set_default(container, field, value);
     }
-    for port in container["ports"].as_array_mut().into_iter().flatten() {
-        set_default(port, "protocol", json!("TCP"));
-    }
+    items(container, "ports").for_each(|port| set_default(port, "protocol", json!("TCP")));
+}
+
+/// The items of a list, which may be absent: to index a value mutably would make it.
+fn items<'a>(object: &'a mut Value, list: &str) -> impl Iterator<Item = &'a mut Value> {
+    object.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 fn default_secret(secret: &mut Value) {
@@ -306,7 +310,7 @@ fn default_service(service: &mut Value) {
         set_default(spec, "ipFamilyPolicy", json!("SingleStack"));
         set_default(spec, "ipFamilies", json!(["IPv4"]));
     }
-    for port in spec["ports"].as_array_mut().into_iter().flatten() {
+    for port in items(spec, "ports") {
         set_default(port, "protocol", json!("TCP"));
         let number = port["port"].clone();
         set_default(port, "targetPort", number);

@@ -14,6 +14,31 @@ const MAGIC: &[u8] = b"k8s\0";
 /// How deep messages may be nested; schemas of custom resources are the deepest.
 const DEPTH_MAX: usize = 64;
 
+/// Numbers and flags that are no pointers in Go's types and `omitempty`: a zero is none. Of all others a zero counts.
+const LEFT_OUT_WHEN_ZERO: &[&str] = &[
+    "failureThreshold",
+    "generation",
+    "healthCheckNodePort",
+    "hostIPC",
+    "hostNetwork",
+    "hostPID",
+    "hostPort",
+    "initialDelaySeconds",
+    "minReadySeconds",
+    "nodePort",
+    "observedGeneration",
+    "paused",
+    "periodSeconds",
+    "publishNotReadyAddresses",
+    "readOnly",
+    "stdin",
+    "stdinOnce",
+    "successThreshold",
+    "timeoutSeconds",
+    "tty",
+    "unschedulable",
+];
+
 static SCHEMA: LazyLock<HashMap<&str, HashMap<u64, Field>>> =
     LazyLock::new(|| read_schema(include_str!("../schema/protobuf.txt")));
 
@@ -53,6 +78,8 @@ enum Shape {
     One,
     List,
     Map,
+    /// A message whose fields stand in JSON where it would.
+    Inline,
 }
 
 struct Field {
@@ -78,6 +105,7 @@ fn read_schema(text: &'static str) -> HashMap<&'static str, HashMap<u64, Field>>
         let shape = match form.as_bytes().first() {
             Some(b'*') => Shape::List,
             Some(b'%') => Shape::Map,
+            Some(b'~') => Shape::Inline,
             _ => Shape::One,
         };
         let kind = form.as_bytes().last().copied().unwrap_or_default();
@@ -156,6 +184,11 @@ fn message(name: &str, bytes: &[u8], depth: usize) -> Result<Value, ProtobufErro
             Shape::One => {
                 object.insert(field.name.to_owned(), value(field, wire, depth)?);
             }
+            Shape::Inline => {
+                if let Value::Object(fields) = value(field, wire, depth)? {
+                    object.extend(fields);
+                }
+            }
             Shape::List => {
                 let slot = object.entry(field.name).or_insert_with(|| json!([]));
                 let value = value(field, wire, depth)?;
@@ -179,8 +212,11 @@ fn message(name: &str, bytes: &[u8], depth: usize) -> Result<Value, ProtobufErro
             }
         }
     }
-    // Go's encoder writes empty texts, and structs that JSON leaves out or shows as null.
-    object.retain(|_, value| *value != "" && !value.is_null());
+    // Go's encoder writes empty texts and zeros, and structs that JSON leaves out or shows as null.
+    object.retain(|name, value| {
+        let nothing = *value == 0 || *value == false;
+        *value != "" && !value.is_null() && !(nothing && LEFT_OUT_WHEN_ZERO.contains(&name.as_str()))
+    });
     Ok(Value::Object(object))
 }
 
@@ -308,6 +344,36 @@ mod tests {
         let wanted =
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "app"}, "data": {"key": "value"}});
         assert_eq!(read, wanted);
+    }
+
+    #[test]
+    fn what_stands_inline_in_go_and_what_is_zero_reads_as_go_writes_it_in_json() {
+        let number = |tag: u8, value: u8| vec![tag << 3, value];
+        let backend = bytes(1, &bytes(1, b"/"));
+        let rule = [bytes(1, b"example.org"), bytes(2, &bytes(1, &backend))].concat();
+        let read = decode(&body("networking.k8s.io/v1", "Ingress", &bytes(2, &bytes(3, &rule)))).unwrap();
+        assert_eq!(read["spec"]["rules"], json!([{"host": "example.org", "http": {"paths": [{"path": "/"}]}}]));
+        let hard = [bytes(1, b"cpu"), bytes(2, &bytes(1, b"500m"))].concat();
+        let read = decode(&body("v1", "ResourceQuota", &bytes(2, &bytes(1, &hard)))).unwrap();
+        assert_eq!(read["spec"]["hard"], json!({"cpu": "500m"}));
+        let metadata = [bytes(1, b"d"), number(7, 0)].concat();
+        let spec = [number(1, 0), number(5, 0)].concat();
+        let read = decode(&body("apps/v1", "Deployment", &[bytes(1, &metadata), bytes(2, &spec)].concat())).unwrap();
+        assert_eq!(read["metadata"], json!({"name": "d"}));
+        assert_eq!(read["spec"], json!({"replicas": 0}), "no replicas are wished for; minReadySeconds is not set");
+    }
+
+    #[test]
+    fn every_message_of_the_schema_is_known() {
+        const READ_BY_HAND: [&str; 7] =
+            ["Time", "MicroTime", "Quantity", "IntOrString", "RawExtension", "FieldsV1", "JSON"];
+        for (name, fields) in SCHEMA.iter() {
+            for field in fields.values().filter(|field| field.kind == b'm') {
+                let last = field.message.rsplit('/').next().unwrap();
+                let known = READ_BY_HAND.contains(&last) || SCHEMA.contains_key(field.message);
+                assert!(known, "{} of {name} is {}", field.name, field.message);
+            }
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::{
     api::{Answer, Api},
     authentication,
     body::Body,
-    compression, discovery, nodes, object,
+    compression, discovery, nodes,
     objects::{ObjectStore, decode},
     registry,
     request::{Objects, Options},
@@ -265,7 +265,7 @@ impl ApiServer {
                     }
                     next
                 }
-                Some(Err(_)) | None => born(wanted, now),
+                Some(Err(_)) | None => with_uid(wanted),
             };
             let condition = match held {
                 Some(entry) => Condition::ModRevision { key: key.clone(), revision: entry.mod_revision },
@@ -277,9 +277,8 @@ impl ApiServer {
     }
 }
 
-fn born(mut node: serde_json::Value, now: Timestamp) -> serde_json::Value {
+fn with_uid(mut node: serde_json::Value) -> serde_json::Value {
     node["metadata"]["uid"] = serde_json::json!(uuid::Uuid::new_v4().to_string());
-    node["metadata"]["creationTimestamp"] = serde_json::json!(object::rfc3339(now));
     node
 }
 

@@ -40,6 +40,10 @@ pub struct NodeSpec {
     pub internal_ip: IpAddr,
     /// Its size.
     pub vm_size: String,
+    /// What it has.
+    pub capacity: Capacity,
+    /// When it was made; `None` if nobody noted that.
+    pub born: Option<jiff::Timestamp>,
     /// Its region.
     pub region: String,
     /// Its zone, if it has one.
@@ -56,6 +60,19 @@ pub struct NodeSpec {
     pub labels: Vec<(String, String)>,
     /// Taints its pool gives it, `key=value:effect`.
     pub taints: Vec<String>,
+}
+
+/// What a node has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Virtual CPUs.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// The disk of its operating system in GiB.
+    pub disk_gib: u32,
+    /// The most pods it may run.
+    pub pods: u32,
 }
 
 /// A bearer token and who has it.

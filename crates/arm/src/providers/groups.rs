@@ -6,7 +6,10 @@ use azure::{ArmError, Change, Estate, Kind, Resource, ResourceId};
 use serde_json::{Value, json};
 
 use super::{filter::Filter, locations, resources};
-use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
+use crate::{
+    page::{self, Page},
+    provider::{Draft, Effect, Provider, Reply, Request, delete_tree},
+};
 
 /// Longest name of a resource group, in characters.
 const NAME_LEN_MAX: usize = 90;
@@ -64,13 +67,6 @@ impl Provider for ResourceGroups {
         Ok(effect)
     }
 
-    fn list(&self, request: &mut Request<'_>) -> Result<crate::provider::Listing, ArmError> {
-        let filter = request.query("$filter").filter(|text| !text.is_empty()).map(Filter::parse).transpose()?;
-        let groups = request.estate.of_kind(Kind::ResourceGroup).map(|group| group.document().value());
-        let chosen = groups.filter(|group| filter.as_ref().is_none_or(|filter| resources::matches(filter, group)));
-        Ok(crate::provider::Listing::These(chosen.take(resources::top(request)?).collect()))
-    }
-
     fn not_found(&self, id: &ResourceId) -> ArmError {
         group_not_found(id.name())
     }
@@ -78,6 +74,20 @@ impl Provider for ResourceGroups {
     fn renders_verbatim(&self) -> bool {
         true
     }
+}
+
+/// `GET …/resourceGroups`.
+///
+/// # Errors
+/// 400 for a `$filter` or a page that makes no sense.
+pub fn list(request: &Request<'_>) -> Result<Value, ArmError> {
+    let filter = request.query("$filter").filter(|text| !text.is_empty()).map(Filter::parse).transpose()?;
+    let chosen = request
+        .estate
+        .of_kind(Kind::ResourceGroup)
+        .filter(|group| filter.as_ref().is_none_or(|filter| resources::matches(filter, &group.document().value())));
+    let part = Page::of(request, page::ORDINARY)?.cut(chosen);
+    Ok(page::listed(part.resources.iter().map(|group| group.document().value()).collect(), part.next))
 }
 
 /// ARM's refusal for a resource group that is not there.

@@ -14,6 +14,7 @@ pub mod network;
 pub mod private_dns;
 mod public_side;
 pub mod resources;
+pub mod tags;
 
 use azure::{ArmError, Kind};
 use serde_json::Value;

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     entra::{TENANT_DOMAIN, TENANT_NAME},
+    page::{self, Page},
     provider::{Lab, Request, wire_type},
 };
 
@@ -124,20 +125,16 @@ pub fn check_location(id: &ResourceId, body: &Value, existing: Option<&Resource>
 /// `GET …/resources`: the tracked top-level resources of a subscription or a group.
 ///
 /// # Errors
-/// 400 for a `$filter` or `$top` that makes no sense.
+/// 400 for a `$filter` or a page that makes no sense.
 pub fn list(request: &Request<'_>) -> Result<Value, ArmError> {
     let filter = request.query("$filter").filter(|text| !text.is_empty()).map(Filter::parse).transpose()?;
     let expand = request.query("$expand").unwrap_or_default().to_ascii_lowercase();
     let expand: Vec<&str> = expand.split(',').map(str::trim).collect();
-    let found: Vec<Value> = tracked(request.estate, request.id)
-        .filter_map(|resource| {
-            let document = resource.document().value();
-            let shown = filter.as_ref().is_none_or(|filter| matches(filter, &document));
-            shown.then(|| summary(&document, &expand))
-        })
-        .take(top(request)?)
-        .collect();
-    Ok(json!({"value": found}))
+    let shown = tracked(request.estate, request.id)
+        .filter(|resource| filter.as_ref().is_none_or(|filter| matches(filter, &resource.document().value())));
+    let part = Page::of(request, page::ORDINARY)?.cut(shown);
+    let summaries = part.resources.iter().map(|resource| summary(&resource.document().value(), &expand));
+    Ok(page::listed(summaries.collect(), part.next))
 }
 
 /// The resources that a listing shows: directly in a group, and not about another resource.
@@ -194,20 +191,6 @@ pub fn matches(filter: &Filter, document: &Value) -> bool {
             wanted_tag.is_none_or(|wanted| name.eq_ignore_ascii_case(wanted)) && operator.compares(tag, value)
         }),
         _ => false,
-    })
-}
-
-/// `$top`: how many a listing shows at most.
-///
-/// # Errors
-/// 400 when it is no number.
-pub fn top(request: &Request<'_>) -> Result<usize, ArmError> {
-    let Some(top) = request.query("$top") else { return Ok(usize::MAX) };
-    top.parse().map_err(|_| {
-        ArmError::bad_request(
-            "InvalidQueryParameterValue",
-            format!("The value '{top}' of the query parameter '$top' is not a valid number."),
-        )
     })
 }
 

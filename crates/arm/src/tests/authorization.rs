@@ -94,7 +94,11 @@ async fn an_assignment_is_refused_in_azures_words() {
 async fn assignments_are_listed_from_above_and_below_and_go_with_their_scope() {
     let lab = Lab::with_group().await;
     let vnet = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v";
-    lab.made(vnet, json!({"location": "westeurope"})).await;
+    lab.made(
+        vnet,
+        json!({"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}}),
+    )
+    .await;
     for (scope, name) in [("", 'a'), ("/resourceGroups/rg", 'b'), (vnet, 'c')] {
         lab.made(&assignment(scope, &guid(name)), wish(&lab, READER)).await;
     }

@@ -217,6 +217,8 @@ async fn subnets_lie_inside_their_network_and_apart() {
         assert_eq!(refused.code(), (400, code), "{prefix}");
     }
     assert_eq!(lab.put(&subnet("x"), json!({})).await.code(), (400, "NoAddressPrefixOrPoolProvided"));
+    let spaceless = lab.put(&vnet("spaceless"), json!({"location": "westeurope", "properties": {}})).await;
+    assert_eq!(spaceless.code(), (400, "NoAddressPrefixOrPoolProvided"));
     let group = json!({"addressPrefix": "10.1.0.0/16", "networkSecurityGroup": {"id": lab.full_id(&format!("{NETWORK}/networkSecurityGroups/no"))}});
     assert_eq!(
         lab.put(&subnet("default"), json!({"properties": group})).await.code(),

@@ -19,7 +19,11 @@ fn a(address: &str) -> Value {
 
 async fn network(lab: &Lab, name: &str) -> String {
     let path = format!("{NETWORK}/virtualNetworks/{name}");
-    lab.made(&path, json!({"location": "westeurope"})).await;
+    lab.made(
+        &path,
+        json!({"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}}),
+    )
+    .await;
     lab.full_id(&path)
 }
 
@@ -62,7 +66,11 @@ async fn a_zone_with_links_is_not_deleted_alone_but_with_its_group() {
     let lab = zone().await;
     lab.group("net").await;
     let elsewhere = "/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/v";
-    lab.made(elsewhere, json!({"location": "westeurope"})).await;
+    lab.made(
+        elsewhere,
+        json!({"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}}}),
+    )
+    .await;
     lab.made(&format!("{ZONE}/virtualNetworkLinks/l"), link(&lab.full_id(elsewhere), false)).await;
     insta::assert_snapshot!(
         lab.words(&lab.delete(ZONE).await),
@@ -237,4 +245,28 @@ async fn who_expects_another_state_is_refused_with_412() {
         lab.words(&put(&path, link(&network, false), ("if-match", "x")).await),
         @"412 PreconditionFailed: The Virtual Network link 'l' for the Private DNS zone 'corp.example' has been modified (etag mismatch)."
     );
+}
+
+#[tokio::test]
+async fn long_listings_go_on_behind_what_was_shown_whatever_comes_and_goes() {
+    let lab = zone().await;
+    for number in 0..103 {
+        lab.made(&format!("{ZONE}/A/w{number:03}"), a("10.0.0.4")).await;
+    }
+    let first = lab.get(&format!("{ZONE}/A")).await;
+    assert_eq!((first.names().len(), first.names()[99]), (100, "w099"));
+    let next = first.body["nextLink"].as_str().unwrap();
+    lab.delete(&format!("{ZONE}/A/w099")).await;
+    lab.made(&format!("{ZONE}/A/a-new-one"), a("10.0.0.4")).await;
+    let last = lab.get(next).await;
+    assert_eq!((last.names(), last.body.get("nextLink")), (vec!["w100", "w101", "w102"], None));
+    let mut page = lab.get(&format!("{ZONE}/ALL?$top=50")).await;
+    let mut shown = page.names().len();
+    while let Some(next) = page.body["nextLink"].as_str().map(str::to_owned) {
+        page = lab.get(&next).await;
+        shown += page.names().len();
+    }
+    assert_eq!(shown, 104, "with the start of authority");
+    let strange = lab.get(&format!("{ZONE}/A?$skiptoken=mine")).await;
+    assert_eq!(strange.code(), (400, "InvalidQueryParameterValue"));
 }

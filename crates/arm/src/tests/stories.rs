@@ -145,7 +145,23 @@ async fn resources_are_listed_by_filter() {
     assert_eq!(names("resourceType eq 'microsoft.odd/things'").await, ["in-rg", "in-rg2"]);
     assert_eq!(names("tagName eq 'env' and tagValue eq 'b'").await, ["in-rg2"]);
     assert_eq!(names("name eq 'laptop'").await, ["laptop"]);
-    assert_eq!(lab.get("/resources?$top=1").await.names(), ["in-rg"]);
+    let first = lab.get("/resources?$top=2&$expand=provisioningState").await;
+    assert_eq!(first.names(), ["in-rg", "laptop"]);
+    let second = lab.get(first.body["nextLink"].as_str().unwrap()).await;
+    assert_eq!((second.names(), second.body.get("nextLink")), (vec!["in-rg2"], None));
+    assert_eq!(second.body["value"][0]["provisioningState"], "Succeeded", "the link asks what the request asked");
+    let group = lab.get("/resourcegroups?$top=1").await;
+    assert_eq!(
+        (group.names(), lab.get(group.body["nextLink"].as_str().unwrap()).await.names()),
+        (vec!["rg"], vec!["rg2"])
+    );
+    let tags = lab.get("/tagNames").await.body;
+    assert_eq!(
+        (&tags["value"][0]["tagName"], &tags["value"][0]["count"]["value"]),
+        (&json!("env"), &json!(2)),
+        "{tags}"
+    );
+    assert_eq!(tags["value"][0]["values"][1]["tagValue"], "b");
     let expanded = lab.get("/resources?$top=1&$expand=createdTime,provisioningState").await;
     assert_eq!(expanded.body["value"][0]["provisioningState"], "Succeeded");
     assert_eq!(lab.get("/providers/Microsoft.Odd/things").await.names(), ["in-rg", "in-rg2"]);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use kube::{ApiServer, ClusterSpec, NodeSpec, TokenUser};
+use kube::{ApiServer, Capacity, ClusterSpec, NodeSpec, TokenUser};
 use pki::{Authority, ClientCertificate, Identity, Redacted, UnixTime};
 use store::Store;
 use tokio::{net::TcpListener, runtime::Runtime};
@@ -38,7 +38,9 @@ fn node(index: u32) -> NodeSpec {
         pool: "nodepool1".into(),
         mode: "System".into(),
         internal_ip: Ipv4Addr::new(10, 224, 0, 5 + u8::try_from(index).unwrap()).into(),
-        vm_size: "Standard_D2s_v3".into(),
+        vm_size: "Standard_D4s_v3".into(),
+        capacity: Capacity { vcpus: 4, memory_mib: 16_384, disk_gib: 128, pods: 110 },
+        born: Some(jiff::Timestamp::now() - jiff::SignedDuration::from_hours(47)),
         region: "japaneast".into(),
         zone: None,
         os: "linux".into(),

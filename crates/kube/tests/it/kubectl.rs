@@ -52,15 +52,18 @@ fn get_nodes_shows_the_articles_columns() {
     let cluster = Cluster::start();
     insta::assert_snapshot!(without_ages(&ok(cluster.kubectl(&["get", "nodes"]))), @r"
     NAME STATUS ROLES AGE VERSION
-    aks-nodepool1-12345678-vmss000000 Ready <none> AGE v1.33.2
-    aks-nodepool1-12345678-vmss000001 Ready <none> AGE v1.33.2
-    aks-nodepool1-12345678-vmss000002 Ready <none> AGE v1.33.2
+    aks-nodepool1-12345678-vmss000000 Ready <none> 47h v1.33.2
+    aks-nodepool1-12345678-vmss000001 Ready <none> 47h v1.33.2
+    aks-nodepool1-12345678-vmss000002 Ready <none> 47h v1.33.2
     ");
     let wide = ok(cluster.kubectl(&["get", "nodes", "-o", "wide", "-l", "team=a"]));
     assert!(wide.contains("INTERNAL-IP") && wide.contains("10.224.0.5") && wide.contains("containerd://"), "{wide}");
     let described = ok(cluster.kubectl(&["describe", "node", "aks-nodepool1-12345678-vmss000000"]));
     assert!(described.contains("kubernetes.azure.com/agentpool=nodepool1"), "{described}");
     assert!(described.contains("KubeletReady"), "{described}");
+    let words: Vec<&str> = described.split_whitespace().collect();
+    assert!(words.windows(2).any(|pair| pair == ["cpu:", "4"]), "{described}");
+    assert!(words.windows(2).any(|pair| pair == ["cpu:", "3860m"]), "{described}");
 }
 
 #[test]
@@ -329,4 +332,26 @@ fn only_the_clusters_own_credentials_come_in() {
     cluster.sign_in_by_certificate(&stranger);
     let wrong = cluster.kubectl(&["get", "nodes"]);
     assert!(wrong.text.contains("You must be logged in to the server"), "{}", wrong.text);
+}
+
+#[test]
+fn what_kubectl_sends_as_protobuf_is_kept_as_it_is_in_json() {
+    let cluster = Cluster::start();
+    ok(cluster.kubectl(&["create", "configmap", "c", "--from-literal=a=b"]));
+    ok(cluster.kubectl(&["create", "deployment", "d", "--image=nginx", "--port=80", "--replicas=0"]));
+    ok(cluster.kubectl(&["create", "quota", "q", "--hard=cpu=2,memory=1Gi"]));
+    ok(cluster.kubectl(&["create", "ingress", "i", "--rule=example.org/=s:80"]));
+    let raw = |path: &str| -> serde_json::Value {
+        serde_json::from_str(&ok(cluster.kubectl(&["get", "--raw", path]))).unwrap()
+    };
+    let metadata = &raw("/api/v1/namespaces/default/configmaps/c")["metadata"];
+    assert_eq!(metadata.get("generation"), None, "what has no desired state has no generation: {metadata}");
+    let spec = &raw("/apis/apps/v1/namespaces/default/deployments/d")["spec"];
+    assert_eq!((&spec["replicas"], &spec["strategy"]["type"]), (&0.into(), &"RollingUpdate".into()));
+    let pod = &spec["template"]["spec"];
+    assert_eq!((pod.get("hostNetwork"), pod.get("initContainers")), (None, None), "{pod}");
+    let quota = &raw("/api/v1/namespaces/default/resourcequotas/q")["spec"]["hard"];
+    assert_eq!((&quota["cpu"], &quota["memory"]), (&"2".into(), &"1Gi".into()));
+    let rule = &raw("/apis/networking.k8s.io/v1/namespaces/default/ingresses/i")["spec"]["rules"][0];
+    assert_eq!(rule["http"]["paths"][0]["backend"]["service"]["port"]["number"], 80, "{rule}");
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use azure::{Estate, ResourceId};
 use imbl::ordmap::DiffItem;
-use kube::{ApiServer, ClusterSpec, NodeSpec, TokenUser};
+use kube::{ApiServer, Capacity, ClusterSpec, NodeSpec, TokenUser};
 use network::Network;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -122,6 +122,13 @@ pub(super) fn spec(estate: &Estate, id: &ResourceId) -> Option<ClusterSpec> {
         mode: node.mode,
         internal_ip: node.internal_ip.into(),
         vm_size: node.vm_size,
+        capacity: Capacity {
+            vcpus: node.vcpus,
+            memory_mib: node.memory_mib,
+            disk_gib: node.disk_gib,
+            pods: node.max_pods,
+        },
+        born: node.born,
         region: region.clone(),
         zone: node.zone,
         os: node.os_type.to_ascii_lowercase(),

@@ -164,8 +164,8 @@ impl Cluster {
         let at = self.pools.iter().position(|pool| pool.id.name() == name);
         let empty = Fields::new();
         let network = self.properties.get("networkProfile").and_then(Value::as_object).unwrap_or(&empty);
-        let now = request.now;
-        let context = PoolContext { cluster: &self.site.cluster, control_plane: &self.version, network, now };
+        let (now, region) = (request.now, self.site.region.as_str());
+        let context = PoolContext { cluster: &self.site.cluster, region, control_plane: &self.version, network, now };
         let existing = at.and_then(|at| request.estate.get(&self.pools.get(at)?.id)).map(AsRef::as_ref);
         let wished = Pool::wish(&context, name, fields, existing, request.entropy)?;
         match at.and_then(|at| self.pools.get_mut(at)) {

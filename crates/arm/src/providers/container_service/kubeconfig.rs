@@ -6,7 +6,10 @@ use azure::{ArmError, Estate, Json, Resource, model::ManagedCluster};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::state::{Access, Credentials, credentials};
+use super::{
+    site::Site,
+    state::{Access, Credentials, credentials},
+};
 use crate::provider::Request;
 
 /// The AKS Entra ID server application, the same in every tenant.
@@ -55,6 +58,29 @@ pub(super) fn list(request: &Request<'_>, cluster: &Resource, audience: Audience
     let proof = proof(request, cluster, audience, &keys)?;
     let text = render(cluster, audience, &server, &keys, &proof);
     Ok(json!({"kubeconfigs": [{"name": audience.name(), "value": STANDARD.encode(text)}]}))
+}
+
+/// `accessProfiles/<role>` and its `listCredential`: the same kubeconfig under its old name.
+///
+/// Source: Azure REST specification, `ManagedClusters_GetAccessProfile`.
+///
+/// # Errors
+/// 404 for a role that is none, and as [`list`].
+pub(super) fn access_profile(request: &Request<'_>, cluster: &Resource, role: &str) -> Result<Value, ArmError> {
+    let audience = [Audience::User, Audience::Admin, Audience::MonitoringUser]
+        .into_iter()
+        .find(|audience| audience.name().eq_ignore_ascii_case(role))
+        .ok_or_else(|| {
+            ArmError::not_found("NotFound", format!("The cluster '{}' has no access profile '{role}'.", cluster.id()))
+        })?;
+    let listed = list(request, cluster, audience)?;
+    Ok(json!({
+        "id": format!("{}/accessProfiles/{}", cluster.id(), audience.name()),
+        "name": audience.name(),
+        "type": "Microsoft.ContainerService/ManagedClusters/AccessProfiles",
+        "location": Site::of(cluster).region,
+        "properties": {"kubeConfig": listed["kubeconfigs"][0]["value"]},
+    }))
 }
 
 fn server(

@@ -65,7 +65,10 @@ impl Provider for ManagedClusters {
             "rotateclustercertificates" => rotate(request, existing),
             "runcommand" => run_command(request, existing),
             "resolveprivatelinkserviceid" => Ok(Effect::read(resolve_service(request, existing))),
-            _ => Err(unknown_action(request.id, action)),
+            _ => match action.strip_prefix("accessprofiles/").and_then(|rest| rest.strip_suffix("/listcredential")) {
+                Some(role) => kubeconfig::access_profile(request, existing, role).map(Effect::read),
+                None => Err(unknown_action(request.id, action)),
+            },
         }
     }
 
@@ -77,7 +80,12 @@ impl Provider for ManagedClusters {
             "privatelinkresources/management" => private_link_resources(request.estate, existing)
                 .pop()
                 .ok_or_else(|| crate::provider::not_found(request.id)),
-            _ => Err(ArmError::not_found("NotFound", format!("The cluster '{}' has no '{view}'.", existing.id()))),
+            _ => match view.strip_prefix("accessprofiles/") {
+                Some(role) => kubeconfig::access_profile(request, existing, role),
+                None => {
+                    Err(ArmError::not_found("NotFound", format!("The cluster '{}' has no '{view}'.", existing.id())))
+                }
+            },
         }
     }
 

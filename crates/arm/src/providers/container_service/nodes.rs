@@ -2,9 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use azure::{DnsName, Estate, ResourceId, aks, model::ManagedCluster};
+use azure::{DnsName, Estate, Json, ResourceId, aks, model::ManagedCluster};
 
-use super::{site::Site, state::ClusterState};
+use super::{
+    site::Site,
+    state::{ClusterState, PoolState},
+};
+use crate::providers::compute::sizes::{self, Size};
+
+/// What a node has whose size nobody knows: pools were of any size once.
+const SIZE_UNKNOWN: Size = Size { vcpus: 2, memory_mib: 8192 };
 
 /// One node of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +26,16 @@ pub struct Node {
     pub internal_ip: Ipv4Addr,
     /// Its size, e.g. `Standard_DS2_v2`.
     pub vm_size: String,
+    /// Its virtual CPUs.
+    pub vcpus: u32,
+    /// Its memory in MiB.
+    pub memory_mib: u32,
+    /// Its operating system's disk in GiB.
+    pub disk_gib: u32,
+    /// The most pods it may run.
+    pub max_pods: u32,
+    /// When it was made; `None` if nobody noted that.
+    pub born: Option<jiff::Timestamp>,
     /// Its availability zone; `None` in a pool without zones.
     pub zone: Option<String>,
     /// `Linux` or `Windows`.
@@ -42,15 +59,27 @@ pub fn nodes(estate: &Estate, cluster: &ResourceId) -> Vec<Node> {
     let mut nodes = Vec::new();
     for name in model.agent_pools.iter().filter(|_| model.running) {
         let Some(pool) = estate.agent_pool(&cluster.child("agentPools", name)) else { continue };
+        let stored = estate.get(&cluster.child("agentPools", name));
+        let (document, born) =
+            stored.map(|pool| (pool.document().value(), PoolState::of(pool).born)).unwrap_or_default();
+        let number = |name: &str| Json::new(&document).get("properties").get(name).number().unwrap_or_default();
+        let (disk_gib, max_pods) = (number("osDiskSizeGB"), number("maxPods"));
+        let size = sizes::find(&pool.vm_size).unwrap_or(SIZE_UNKNOWN);
         let windows = pool.os_type.eq_ignore_ascii_case("windows");
         for (index, address) in (0_u32..).zip(&pool.node_addresses).filter(|_| pool.running) {
             let zone = usize::try_from(index).ok().and_then(|index| index.checked_rem(pool.zones.len()));
+            let born = usize::try_from(index).ok().and_then(|index| born.get(index));
             nodes.push(Node {
                 name: if windows { windows_node_name(name, index) } else { aks::node_name(name, &digits, index) },
                 pool: name.clone(),
                 mode: pool.mode.clone(),
                 internal_ip: *address,
                 vm_size: pool.vm_size.clone(),
+                vcpus: size.vcpus,
+                memory_mib: size.memory_mib,
+                disk_gib,
+                max_pods,
+                born: born.and_then(|born| jiff::Timestamp::from_second(*born).ok()),
                 zone: zone.and_then(|at| pool.zones.get(at)).cloned(),
                 os_type: pool.os_type.clone(),
                 kubernetes_version: pool.kubernetes_version.clone(),

@@ -11,7 +11,7 @@ use super::{
     state::PoolState,
     versions::{Choice, Version},
 };
-use crate::provider::Entropy;
+use crate::{provider::Entropy, providers::compute::sizes};
 
 /// What a pool gets that leaves `vmSize` open.
 const DEFAULT_VM_SIZE: &str = "Standard_D8ds_v4";
@@ -79,6 +79,8 @@ pub(super) struct Pool {
 pub(super) struct PoolContext<'a> {
     /// The cluster.
     pub(super) cluster: &'a ResourceId,
+    /// The cluster's region.
+    pub(super) region: &'a str,
     /// The control plane's version.
     pub(super) control_plane: &'a Choice,
     /// The cluster's `networkProfile`.
@@ -157,7 +159,12 @@ impl Pool {
             pool.renew_image(context.now);
         }
         pool.check(context)?;
+        if before_version.is_none() {
+            pool.check_size(context)?;
+        }
         pool.state.reserved = pool.reserved(context);
+        let now = context.now.as_second();
+        pool.state.born.resize(pool.count(), now);
         pool.properties.insert("eTag".to_owned(), json!(entropy.guid()));
         Ok(pool)
     }
@@ -263,6 +270,16 @@ impl Pool {
             return Err(ArmError::bad_request("MaxPodsLimitExceeded", message).with_target("agentPoolProfile.maxPods"));
         }
         self.version.current.check_skew(context.control_plane.current)
+    }
+
+    /// Azure has machines of the pool's size.
+    fn check_size(&self, context: &PoolContext<'_>) -> Result<(), ArmError> {
+        let size = fields::text(&self.properties, "vmSize").unwrap_or_default();
+        if sizes::find(size).is_some() {
+            return Ok(());
+        }
+        let subscription = context.cluster.subscription().unwrap_or_default();
+        Err(refusal::vm_size_not_supported(size, subscription, context.region, &sizes::offered()))
     }
 
     /// The newest node image for this pool.

@@ -294,6 +294,18 @@ pub(super) fn pod_cidr_overlap(pods: Ipv4Net, subnet: Ipv4Net) -> ArmError {
 
 // Agent pools.
 
+/// A size of machines that does not exist. AKS lists all that do.
+pub(super) fn vm_size_not_supported(size: &str, subscription: &str, region: &str, available: &str) -> ArmError {
+    ArmError::bad_request(
+        "VMSizeNotSupported",
+        format!(
+            "Virtual Machine size: '{size}' is not supported for subscription {subscription} in location '{region}'. \
+             The available VM sizes are '{available}'"
+        ),
+    )
+    .with_target("agentPoolProfile.vmSize")
+}
+
 /// A pool has too few or too many nodes.
 pub(super) fn node_count(count: u32, least: u32) -> ArmError {
     ArmError::bad_request(

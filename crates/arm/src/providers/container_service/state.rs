@@ -61,6 +61,9 @@ pub(super) struct PoolState {
     /// The nodes' addresses, in the order of the nodes.
     #[serde(default)]
     pub(super) addresses: Vec<Ipv4Addr>,
+    /// When the nodes were made, seconds since 1970, in the order of the nodes.
+    #[serde(default)]
+    pub(super) born: Vec<i64>,
     /// How many addresses of the subnet the pool may come to need: all nodes it may have, nodes
     /// that an upgrade adds for a while, and with classic Azure CNI all their pods.
     #[serde(default)]

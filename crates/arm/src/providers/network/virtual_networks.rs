@@ -1,15 +1,12 @@
 //! Virtual networks. Subnets and peerings are resources of their own, embedded when read; a PUT
 //! that carries their lists replaces the set, one that leaves a list out keeps it.
 
-use azure::{ArmError, Change, Estate, Json, Kind, Resource, ResourceId, model::Model, parse_prefix};
+use azure::{ArmError, Change, Estate, Json, Kind, Resource, ResourceId, model::Model};
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
 use super::{dns_resolver, peerings, resource_guid, stamp, subnets, take_list};
 use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree, unknown_action};
-
-/// What Azure gives a network that names no address space.
-const DEFAULT_ADDRESS_SPACE: &str = "10.0.0.0/16";
 
 /// The provider of virtual networks.
 pub struct VirtualNetworks;
@@ -19,7 +16,7 @@ impl Provider for VirtualNetworks {
         let mut draft = Draft::new(request, existing);
         let embedded_subnets = take_list(&mut draft, "subnets");
         let embedded_peerings = take_list(&mut draft, "virtualNetworkPeerings");
-        let space = address_space(&mut draft)?;
+        let space = address_space(request.id, &draft)?;
         draft.default("enableDdosProtection", json!(false));
         draft.default("privateEndpointVNetPolicies", json!("Disabled"));
         draft.default("dhcpOptions", json!({"dnsServers": []}));
@@ -71,14 +68,18 @@ impl Provider for VirtualNetworks {
     }
 }
 
-/// The network's prefixes, checked; the default when the body names none.
-fn address_space(draft: &mut Draft) -> Result<Vec<Ipv4Net>, ArmError> {
-    let properties = Value::Object(draft.properties().clone());
-    let given = Json::new(&properties).at("addressSpace.addressPrefixes");
+/// The network's prefixes, checked.
+fn address_space(network: &ResourceId, draft: &Draft) -> Result<Vec<Ipv4Net>, ArmError> {
+    let given = Json::new(&draft.document).at("properties.addressSpace.addressPrefixes");
     let texts: Vec<&str> = given.items().filter_map(Json::text).collect();
     if texts.is_empty() {
-        draft.set("addressSpace", json!({"addressPrefixes": [DEFAULT_ADDRESS_SPACE]}));
-        return Ok(parse_prefix(DEFAULT_ADDRESS_SPACE).into_iter().collect());
+        return Err(ArmError::bad_request(
+            "NoAddressPrefixOrPoolProvided",
+            format!(
+                "AddressSpace of the virtual network {network} does not have any address prefixes in addressPrefixes \
+                 array. AddressSpace and prefixes must be specified within properties object."
+            ),
+        ));
     }
     let mut space: Vec<Ipv4Net> = Vec::new();
     for text in texts.iter().filter(|text| !text.contains(':')) {

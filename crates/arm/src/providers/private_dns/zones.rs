@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{records::has_suffix, stamp};
 use crate::{
+    page::{self, Page},
     provider::{Draft, Effect, Provider, Reply, Request, delete_tree},
-    providers::resources::top,
 };
 
 /// The provider of private DNS zones.
@@ -55,8 +55,8 @@ impl Provider for PrivateDnsZones {
             return Err(ArmError::not_found("NotFound", format!("The resource '{}' has no '{view}'.", request.id)));
         }
         let sets = request.estate.below(existing.id()).filter(|resource| resource.kind().is_record_set());
-        let sets = sets.filter(|set| has_suffix(request, set)).take(top(request)?);
-        Ok(json!({"value": sets.map(|set| set.document().value()).collect::<Vec<_>>()}))
+        let part = Page::of(request, page::RECORD_SETS)?.cut(sets.filter(|set| has_suffix(request, set)));
+        Ok(page::listed(part.resources.iter().map(|set| set.document().value()).collect(), part.next))
     }
 
     fn called(&self, id: &ResourceId) -> Option<String> {

@@ -254,3 +254,38 @@ async fn pools_come_and_go_but_the_last_system_pool_stays() {
     let refused = lab.put(&format!("{orphan}/agentPools/p"), json!({"properties": {}})).await;
     assert_eq!(refused.code(), (404, "ParentResourceNotFound"));
 }
+
+#[tokio::test]
+async fn an_operation_is_aborted_while_it_is_under_way() {
+    let lab = Lab::new(Pace::Azure).await;
+    lab.group("rg").await;
+    let begun = lab.put(CLUSTER, wish(json!({"enablePrivateCluster": true}))).await;
+    let status = begun.header("azure-asyncoperation").to_owned();
+    assert_eq!(lab.get(&status).await.body["status"], "InProgress");
+    let aborted = post(&lab, "abort").await;
+    assert_eq!((aborted.status, aborted.header("azure-asyncoperation")), (204, ""));
+    assert_eq!(lab.get(&status).await.body["status"], "Canceled");
+    assert_eq!(lab.get(CLUSTER).await.body["properties"]["provisioningState"], "Canceled");
+    assert_eq!(post(&lab, "abort").await.code(), (409, "OperationNotAllowed"), "it is over");
+    lab.pass(1_000).await;
+    assert_eq!(lab.get(CLUSTER).await.body["properties"]["provisioningState"], "Canceled", "and stays over");
+    let again = lab.put(CLUSTER, lab.get(CLUSTER).await.body).await;
+    assert_eq!(again.status, 200, "the next write puts it right: {again:?}");
+    lab.pass(1_000).await;
+    assert_eq!(lab.get(CLUSTER).await.body["properties"]["provisioningState"], "Succeeded");
+    let pool = format!("{CLUSTER}/agentPools/other");
+    lab.put(&pool, json!({"properties": {"count": 1, "mode": "User"}})).await;
+    assert_eq!(lab.send("POST", &format!("{pool}/abort"), Value::Null, &[]).await.status, 204);
+    assert_eq!(lab.get(&pool).await.body["properties"]["provisioningState"], "Canceled");
+}
+
+#[tokio::test]
+async fn the_old_access_profiles_hold_the_kubeconfigs() {
+    let lab = Lab::with_group().await;
+    lab.made(CLUSTER, wish(json!({"enablePrivateCluster": true}))).await;
+    let listed = post(&lab, "listClusterAdminCredential").await.body["kubeconfigs"][0]["value"].clone();
+    let posted = post(&lab, "accessProfiles/clusterAdmin/listCredential").await.body;
+    assert_eq!((&posted["name"], &posted["properties"]["kubeConfig"]), (&json!("clusterAdmin"), &listed));
+    assert_eq!(lab.get(&format!("{CLUSTER}/accessProfiles/clusterAdmin")).await.body, posted);
+    assert_eq!(lab.get(&format!("{CLUSTER}/accessProfiles/nobody")).await.status, 404);
+}

@@ -55,6 +55,7 @@ async fn what_azure_refuses_of_a_cluster_is_refused_and_changes_nothing() {
             "SystemAssignedIdentityNotSupportedForCustomPrivateDNSZone",
         ),
         ("an identity that is not there", stranger, "FailedIdentityOperation"),
+        ("a size of which there are no machines", pool("vmSize", json!("Standard_Nonsense")), "VMSizeNotSupported"),
         (
             "a zone of another name",
             as_user(zone(&format!("{NETWORK}/privateDnsZones/wrong.example"))),
@@ -147,6 +148,14 @@ async fn what_a_cluster_was_made_with_stays() {
         change("/properties/agentPoolProfiles/0", "vmSize", json!("Standard_B2s")).await,
         @"400 PropertyChangeNotAllowed: Changing property 'properties.vmSize' is not allowed."
     );
+    let pool = json!({"properties": {"count": 1, "vmSize": "Standard_Nonsense", "mode": "User"}});
+    let refused = lab.put(&format!("{CLUSTER}/agentPools/other"), pool).await;
+    let words = lab.words(&refused);
+    assert!(
+        words.starts_with("400 VMSizeNotSupported: Virtual Machine size: 'Standard_Nonsense' is not supported"),
+        "{words}"
+    );
+    assert!(words.contains("in location 'westeurope'. The available VM sizes are 'standard_b1s,"), "{words}");
     let none = change(profile, "privateDNSZone", json!("none")).await;
     assert_eq!(none, "200 : ", "a system zone may be given up");
     assert_eq!(lab.get(CLUSTER).await.body["properties"].get("privateFQDN"), None);
