@@ -70,7 +70,8 @@ impl Page {
 
 /// `{"value": […]}`, with the token of the next page as `nextLink` until [`linked`] makes an address of it.
 pub(crate) fn listed(values: Vec<Value>, next: Option<String>) -> Value {
-    let mut body = json!({"value": values});
+    let mut body = json!({});
+    body["value"] = Value::Array(values);
     if let Some(next) = next {
         body["nextLink"] = json!(next);
     }

@@ -154,22 +154,16 @@ pub fn find(name: &str) -> Option<Size> {
     }
     let has = |feature: char| features.contains(feature);
     let mib_per_vcpu = match (family, version) {
-        ("a", 2) if has('m') => 8192,
-        ("a", 2) => 2048,
         ("b", 2..) if has('t') => 512,
-        ("b" | "d" | "dc", 2..) if has('l') => 2048,
-        ("b" | "d" | "dc", 2..) => 4096,
-        ("e" | "ec" | "l" | "eb", 2..) => 8192,
-        ("f", 6..) if has('l') => 2048,
-        ("f", 6..) if has('m') => 8192,
-        ("f", 6..) => 4096,
-        ("f", _) => 2048,
-        ("fx", _) => 21_504,
-        ("l", _) => 8192,
-        ("g" | "gs", _) => 14_336,
-        ("h" | "hb" | "hc" | "hx", _) => 4096,
-        ("m", _) => 28_672,
+        ("b" | "d" | "dc", 2..) | ("f", 6..) if has('l') => 2048,
+        ("a", 2) | ("f", 6..) if has('m') => 8192,
+        ("b" | "d" | "dc", 2..) | ("f", 6..) | ("h" | "hb" | "hc" | "hx", _) => 4096,
+        ("a", 2) | ("f", _) => 2048,
         ("nc" | "nd" | "ng" | "np" | "nv", _) => 7168,
+        ("e" | "eb" | "ec", 2..) | ("l", _) => 8192,
+        ("g" | "gs", _) => 14_336,
+        ("fx", _) => 21_504,
+        ("m", _) => 28_672,
         _ => return None,
     };
     Some(Size { vcpus, memory_mib: per_vcpu_of.saturating_mul(mib_per_vcpu) })
