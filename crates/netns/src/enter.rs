@@ -72,13 +72,22 @@ impl Entrance {
     /// The place is gone; the process has several threads, of which a user namespace wants one.
     pub(crate) fn go(&self) -> io::Result<()> {
         let user = self.user.as_ref().map(NamespaceFile::open).transpose()?;
-        let (net, pid) = (self.net.open()?, self.pid.open()?);
+        let (net, pid) = (self.network()?, self.pid.open()?);
         if let Some(user) = user {
             setns(user, CloneFlags::CLONE_NEWUSER)?;
         }
         setns(net, CloneFlags::CLONE_NEWNET)?;
         // The thread's children will have their numbers there; it itself keeps its own.
         Ok(setns(pid, CloneFlags::CLONE_NEWPID)?)
+    }
+
+    /// The place's network namespace, for who needs nothing else of the place: `setns` takes a thread
+    /// there if its process may enter namespaces of the fabric's user namespace.
+    ///
+    /// # Errors
+    /// The place is gone.
+    pub fn network(&self) -> io::Result<OwnedFd> {
+        self.net.open()
     }
 
     /// Moves this process to the place, for it and its threads to come, with the place's files. Its

@@ -28,8 +28,8 @@ use crate::{
     kernel::{
         namespace,
         netlink::{
-            Change, End, LOOPBACK, Netlink, address, await_carrier, create_veth, mark_rule, neighbour, own_after_marks,
-            remove_link, remove_mark_rule, up,
+            Change, End, LOOPBACK, Netlink, address, await_carrier, create_veth, mark_rules, neighbour, remove_link,
+            remove_mark_rule, up,
         },
         nft,
     },
@@ -262,8 +262,7 @@ fn create(world: &mut World, run: &[Numbered<'_>], applied: &mut Applied) {
 
 fn create_space() -> io::Result<OwnedFd> {
     let namespace = namespace::create()?;
-    let changes: Vec<Change> = own_after_marks().into_iter().chain([up(LOOPBACK)]).collect();
-    Netlink::open()?.apply(&changes)?.into_iter().collect::<io::Result<()>>()?;
+    Netlink::open()?.apply(&[up(LOOPBACK)])?.into_iter().collect::<io::Result<()>>()?;
     Ok(namespace)
 }
 
@@ -485,7 +484,7 @@ fn change_routes(space: &Space, steps: &[RouteStep<'_>]) -> Vec<(usize, String)>
         match space.spell(route) {
             Ok(spelled) if *add => {
                 if ruled.insert(route.table) {
-                    changes.push(mark_rule(route.table));
+                    changes.extend(mark_rules(route.table));
                 }
                 changes.push(spelled.add());
             }

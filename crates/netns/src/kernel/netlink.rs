@@ -10,7 +10,8 @@ use std::{
 
 use ipnet::Ipv4Net;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
+    NetlinkPayload,
 };
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage as Message,
@@ -37,6 +38,14 @@ const CARRIER_MAX_MS: u16 = 5000;
 const LOOK_AGAIN_MS: u16 = 100;
 /// Where the rules of marks stand: after the local table, before the main one.
 const RULE_PRIORITY: u32 = 1000;
+/// `IFLA_GSO_IPV4_MAX_SIZE` and `IFLA_GRO_IPV4_MAX_SIZE`, which Linux knows since 6.3 and passes over
+/// before.
+const GSO_IPV4_MAX_SIZE: u16 = 63;
+const GRO_IPV4_MAX_SIZE: u16 = 64;
+/// Octets that travel as one packet ("BIG TCP") and are cut up only where they leave the fabric: what
+/// routers do for each packet they then do a third as often. The size that the kernel's own
+/// documentation uses.
+const PACKET_MAX: u32 = 196_608;
 /// Who made a route or a rule: not a number that anybody else uses (`/etc/iproute2/rt_protos`).
 const OURS: u8 = 110;
 
@@ -177,6 +186,8 @@ pub(crate) fn create_veth(near: &End<'_>, far: &End<'_>) -> Change {
         link.attributes.push(LinkAttribute::IfName(end.name.to_owned()));
         link.attributes.push(LinkAttribute::Address(end.mac.to_vec()));
         link.attributes.push(LinkAttribute::NetNsFd(end.namespace.as_raw_fd()));
+        let most = |attribute| LinkAttribute::Other(DefaultNla::new(attribute, PACKET_MAX.to_ne_bytes().to_vec()));
+        link.attributes.extend([GSO_IPV4_MAX_SIZE, GRO_IPV4_MAX_SIZE].map(most));
         link
     };
     let mut link = end(near);
@@ -300,9 +311,18 @@ impl KernelRoute {
 }
 
 /// Packets marked with a table's number look there first.
-pub(crate) fn mark_rule(table: u32) -> Change {
-    let message = Message::NewRule(rule_message(table));
-    Change { flags: NLM_F_CREATE | NLM_F_EXCL, message, done: &[nix::libc::EEXIST] }
+///
+/// Such tables come before what is the namespace's own, which Linux would otherwise look at first: a
+/// user's route leads elsewhere even what is for a resolver that stands here. A namespace without
+/// them keeps Linux's order, in which looking a route up costs half.
+pub(crate) fn mark_rules(table: u32) -> [Change; 3] {
+    let local = rule(LOCAL_TABLE, RULE_PRIORITY + 1, []);
+    let mut linux = rule(LOCAL_TABLE, 0, []);
+    linux.attributes.retain(|attribute| !matches!(attribute, RuleAttribute::Protocol(_)));
+    let add =
+        |rule| Change { flags: NLM_F_CREATE | NLM_F_EXCL, message: Message::NewRule(rule), done: &[nix::libc::EEXIST] };
+    let remove = Change { flags: 0, message: Message::DelRule(linux), done: &[nix::libc::ENOENT] };
+    [add(local), remove, add(rule_message(table))]
 }
 
 /// They do not any more.
@@ -325,18 +345,6 @@ fn rule(table: u32, priority: u32, condition: impl IntoIterator<Item = RuleAttri
     ];
     message.attributes.extend(condition);
     message
-}
-
-/// Tables of marks come before what is the namespace's own, which Linux would otherwise look at
-/// first: a user's route leads elsewhere even what is for a resolver that stands here.
-pub(crate) fn own_after_marks() -> [Change; 2] {
-    let local = rule(LOCAL_TABLE, RULE_PRIORITY + 1, []);
-    let mut linux = rule(LOCAL_TABLE, 0, []);
-    linux.attributes.retain(|attribute| !matches!(attribute, RuleAttribute::Protocol(_)));
-    [
-        Change { flags: NLM_F_CREATE | NLM_F_EXCL, message: Message::NewRule(local), done: &[nix::libc::EEXIST] },
-        Change { flags: 0, message: Message::DelRule(linux), done: &[nix::libc::ENOENT] },
-    ]
 }
 
 /// What the kernel has in a namespace.

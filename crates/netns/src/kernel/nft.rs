@@ -13,7 +13,8 @@ use nftables::schema::Nftables;
 /// # Errors
 /// What `nft` said.
 pub(crate) fn apply(rules: &Nftables<'_>) -> io::Result<()> {
-    let rules = serde_json::to_vec(rules)?;
+    // The crate spells this one statement as a word; nothing else in a ruleset is called so.
+    let rules = serde_json::to_string(rules)?.replace(r#""notrack""#, r#"{"notrack":null}"#);
     let mut nft = Command::new("nft")
         .args(["-j", "-f", "-"])
         .stdin(Stdio::piped())
@@ -22,7 +23,7 @@ pub(crate) fn apply(rules: &Nftables<'_>) -> io::Result<()> {
         .spawn()
         .map_err(|error| io::Error::new(error.kind(), format!("nft: {error}")))?;
     if let Some(mut input) = nft.stdin.take() {
-        input.write_all(&rules)?;
+        input.write_all(rules.as_bytes())?;
     }
     let output = nft.wait_with_output()?;
     if output.status.success() {

@@ -8,19 +8,26 @@ use nftables::{
 };
 
 use super::{
-    BEFORE_TRANSLATION, keep_silent,
+    BEFORE_TRACKING, keep_silent,
     lang::{
-        Ruleset, accept, back, destination, drop, is, is_not, is_question, is_spoofed, is_unrouted, jump_by, prefix,
-        prefixes, source, text, to_destination,
+        Expr, Ruleset, accept, back, destination, drop, is, is_not, is_question, is_spoofed, is_unrouted, jump_by,
+        prefix, prefixes, source, text, to_destination, untracked,
     },
 };
 
 pub(super) fn ruleset(filter: &BackboneFilter) -> Nftables<'static> {
     let mut rules = Ruleset::new();
-    rules.hook("arrive", NfChainType::Filter, NfHook::Prerouting, BEFORE_TRANSLATION, NfChainPolicy::Accept);
+    rules.hook("arrive", NfChainType::Filter, NfHook::Prerouting, BEFORE_TRACKING, NfChainPolicy::Accept);
     rules.rule("arrive", [is_spoofed(), drop()]);
+    // API servers take what comes through networks' private endpoints only.
+    let networks = prefix(Ipv4Net::new_assert(NETWORK_RANGE.0, NETWORK_RANGE.1));
+    rules.rule("arrive", [is(destination(), servers()), is_not(source(), networks), drop()]);
+    // What API servers and their clients say to one another is translated by nobody here, so that
+    // nobody need remember it: half the price of a connection's way through here.
+    rules.rule("arrive", [is(destination(), servers()), untracked()]);
     answer_for_public_dns(&mut rules, filter);
     rules.hook("serve", NfChainType::Filter, NfHook::Input, 0, NfChainPolicy::Accept);
+    rules.rule("serve", [is(destination(), servers()), accept()]);
     keep_own_addresses(&mut rules);
 
     let restricted: Vec<_> = filter
@@ -43,8 +50,14 @@ pub(super) fn ruleset(filter: &BackboneFilter) -> Nftables<'static> {
         let chains = restricted.into_iter().map(|(server, chain, _)| (text(server), chain));
         rules.rule("serve", [jump_by(destination(), chains)]);
     }
-    keep_silent(&mut rules);
+    keep_silent(&mut rules, BEFORE_TRACKING);
+    rules.rule("output", [is(source(), servers()), untracked()]);
     rules.done()
+}
+
+fn servers() -> Expr {
+    let (network, length) = API_SERVER_RANGE;
+    prefix(Ipv4Net::new_assert(network, length))
 }
 
 /// Every public address that is nobody's here is taken for a public DNS server, as many are that
@@ -57,12 +70,8 @@ fn answer_for_public_dns(rules: &mut Ruleset, filter: &BackboneFilter) {
     rules.rule(CHAIN, is_question().into_iter().chain(elsewhere).chain(redirected));
 }
 
-/// What only the fabric knows: API servers take what comes through networks' private endpoints, and
-/// nobody talks to the backbone itself.
+/// Nobody talks to the backbone itself, save for names.
 fn keep_own_addresses(rules: &mut Ruleset) {
-    let range = |(base, length)| prefix(Ipv4Net::new_assert(base, length));
-    let (servers, networks) = (range(API_SERVER_RANGE), range(NETWORK_RANGE));
-    rules.rule("serve", [is(destination(), servers), is_not(source(), networks), drop()]);
     rules.rule("serve", [is(destination(), text(BACKBONE_HOP)), drop()]);
     let to_dns = || is(destination(), text(PUBLIC_DNS));
     rules.rule("serve", [to_dns()].into_iter().chain(is_question()).chain([accept()]));

@@ -32,6 +32,6 @@ pub(super) fn ruleset(filter: &GatewayFilter) -> Nftables<'static> {
             rules.rule("onward", [is(iif(), tunnel), is(oif(), text(network)), accept()]);
         }
     }
-    keep_silent(&mut rules);
+    keep_silent(&mut rules, 0);
     rules.done()
 }

@@ -37,8 +37,8 @@ pub(crate) fn first_ruleset(filter: &Filter) -> Nftables<'static> {
 
 /// Azure's fabric has no routers that one could see: where no way leads on, there is silence. What
 /// path MTU discovery needs passes.
-fn keep_silent(rules: &mut Ruleset) {
-    rules.hook("output", NfChainType::Filter, NfHook::Output, 0, NfChainPolicy::Accept);
+fn keep_silent(rules: &mut Ruleset, priority: i32) {
+    rules.hook("output", NfChainType::Filter, NfHook::Output, priority, NfChainPolicy::Accept);
     let errors = ["destination-unreachable", "redirect", "time-exceeded"].map(text);
     rules.rule(
         "output",

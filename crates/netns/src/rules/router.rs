@@ -39,7 +39,7 @@ pub(super) fn ruleset(filter: &RouterFilter) -> Nftables<'static> {
     enter(&mut rules, filter);
     forward(&mut rules, filter, &groups);
     translate_source(&mut rules, filter);
-    keep_silent(&mut rules);
+    keep_silent(&mut rules, 0);
     rules.done()
 }
 

@@ -17,8 +17,7 @@ pub(crate) fn skip(test: &str) -> bool {
 
 /// Does something at a place.
 pub(crate) async fn at<R: Send>(fabric: &Fabric, place: &Place, act: impl FnOnce() -> R + Send) -> R {
-    let entrance = serde_json::to_value(fabric.enter(place).await.expect("a place")).expect("JSON");
-    let namespace = std::fs::File::open(entrance["net"]["path"].as_str().expect("a path")).expect("a namespace");
+    let namespace = fabric.enter(place).await.expect("a place").network().expect("a namespace");
     thread::scope(|scope| {
         let there = scope.spawn(move || {
             nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).expect("the place is entered");

@@ -58,7 +58,7 @@ pub(crate) fn targets(network: &Network) -> Vec<SocketAddrV4> {
 }
 
 /// Where the model is wrong about the kernel, or the kernel about the model. A difference counts
-/// when it is there a second time, with more patience.
+/// when it is there however patiently one asks.
 pub(crate) async fn differences(lab: &Lab, network: &Network) -> Vec<String> {
     let fabric = lab.planned();
     let targets = targets(network);
@@ -106,7 +106,7 @@ async fn connections(
     targets: &[SocketAddrV4],
 ) -> Vec<String> {
     let said = targets.iter().map(|to| (*to, predict::connect(network, vantage, *to)));
-    let differing = twice(said.collect(), async |asked: &[SocketAddrV4], patience| {
+    let differing = patiently(said.collect(), async |asked: &[SocketAddrV4], patience| {
         probe::connect(lab, &standing.place, asked, patience).await
     });
     let describe = |(to, said, seen)| told_apart(network, vantage, to, &said, &seen);
@@ -115,20 +115,22 @@ async fn connections(
 
 async fn lookups(lab: &Lab, network: &Network, vantage: &Vantage, standing: &Standing) -> Vec<String> {
     let said = NAMES.iter().map(|name| (*name, predict::look_up(network, vantage, name)));
-    let differing =
-        twice(said.collect(), async |asked: &[&str], patience| probe::look_up(lab, standing, asked, patience).await);
+    let differing = patiently(said.collect(), async |asked: &[&str], patience| {
+        probe::look_up(lab, standing, asked, patience).await
+    });
     let describe = |(name, said, told)| format!("{vantage} about {name}: said {said:?}, told {told:?}");
     differing.await.into_iter().map(describe).collect()
 }
 
-/// Asks everything, and once more with more patience where the answer was not what was said; gives
-/// what was asked, said and answered where they still differ.
-async fn twice<Q: Copy, A: PartialEq>(
+/// Asks everything, and again with more and more patience where the answer was not what was said,
+/// since a machine that others use may take its time; gives what was asked, said and answered where
+/// they still differ.
+async fn patiently<Q: Copy, A: PartialEq>(
     said: Vec<(Q, A)>,
     ask: impl AsyncFn(&[Q], Duration) -> Vec<A>,
 ) -> Vec<(Q, A, A)> {
     let mut open: Vec<(Q, A, Option<A>)> = said.into_iter().map(|(question, said)| (question, said, None)).collect();
-    for patience in [SILENCE, SILENCE * 4] {
+    for patience in [1, 4, 16, 40].map(|times| SILENCE * times) {
         if open.is_empty() {
             break;
         }

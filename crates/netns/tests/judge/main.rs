@@ -19,7 +19,7 @@ mod probe;
 mod random;
 mod regressions;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Mutex, thread};
 
 use network::Network;
 use proptest::{
@@ -36,9 +36,11 @@ pub(crate) const MACHINE_PORT: u16 = 8080;
 /// Where DNS servers answer.
 pub(crate) const NAME_PORT: u16 = 53;
 /// Estates in a run that nobody asked for.
-const ESTATES: u32 = 40;
+const ESTATES: u32 = 240;
 /// How many estates one fabric goes through before a new one judges the last of them from nothing.
-const ESTATES_OF_A_FABRIC: u32 = 10;
+const ESTATES_OF_A_FABRIC: usize = 10;
+/// Fabrics side by side.
+const FABRICS: usize = 6;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -60,32 +62,46 @@ fn what_the_network_says_is_what_packets_do() {
     let estates = number("NOREN_JUDGE_ESTATES").and_then(|count| count.try_into().ok()).unwrap_or(ESTATES);
     let seed = number("NOREN_JUDGE_SEED").unwrap_or(1);
     eprintln!("{estates} estates from seed {seed}");
-    let runtime = runtime();
-    // The lab that goes from estate to estate, and how many it has been through.
-    let mut standing: Option<(Lab, u32)> = None;
     let config = ProptestConfig { rng_seed: RngSeed::Fixed(seed), ..ProptestConfig::default() };
     let mut runner = TestRunner::new(config);
-    for number in 0..estates {
-        let estate = random::estate().new_tree(&mut runner).expect("an estate").current();
+    let mut random = || random::estate().new_tree(&mut runner).expect("an estate").current();
+    let estates: Vec<(u32, Estate)> = (0..estates).map(|number| (number, random())).collect();
+    let runtime = runtime();
+    let next = Mutex::new(estates.chunks(ESTATES_OF_A_FABRIC));
+    // Mostly one waits for silence: others use the time.
+    let judge = || {
+        while let Some(some) = { next.lock().expect("no panic").next() } {
+            runtime.block_on(one_fabric(some)).map_err(|found| format!("seed {seed}: {found}"))?;
+        }
+        Ok(())
+    };
+    let found: Vec<Result<(), String>> = thread::scope(|scope| {
+        let judges: Vec<_> = (0..FABRICS).map(|_| scope.spawn(judge)).collect();
+        judges.into_iter().map(|judge| judge.join().expect("no panic")).collect()
+    });
+    let found: Vec<String> = found.into_iter().filter_map(Result::err).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Goes from estate to estate with one fabric, and judges the last of them from nothing as well.
+async fn one_fabric(estates: &[(u32, Estate)]) -> Result<(), String> {
+    let mut lab = Lab::start().await;
+    for (place, (number, estate)) in estates.iter().enumerate() {
         let network = Network::compile(&estate.sketch().estate());
-        let (lab, been) = standing.get_or_insert_with(|| (runtime.block_on(Lab::start()), 0));
-        let found = runtime.block_on(async {
-            lab.realise(&network).await;
-            differences(lab, &network).await
-        });
-        *been += 1;
-        let last = *been == ESTATES_OF_A_FABRIC;
-        if last || !found.is_empty() {
-            standing = None;
-            let from_nothing = runtime.block_on(from_nothing(&estate));
-            let case = format!("estate {number} of seed {seed}");
-            assert!(
-                from_nothing.is_empty() && found.is_empty(),
-                "{case}: after the estates before it: {found:#?}\nfrom nothing: {from_nothing:#?}\n{}",
-                if from_nothing.is_empty() { estate } else { runtime.block_on(least(estate)) }
-            );
+        lab.realise(&network).await;
+        let found = differences(&lab, &network).await;
+        if place + 1 < estates.len() && found.is_empty() {
+            continue;
+        }
+        let from_nothing = from_nothing(estate).await;
+        if !(found.is_empty() && from_nothing.is_empty()) {
+            let estate = if from_nothing.is_empty() { estate.clone() } else { least(estate.clone()).await };
+            return Err(format!(
+                "estate {number}: after the estates before it: {found:#?}\nfrom nothing: {from_nothing:#?}\n{estate}"
+            ));
         }
     }
+    Ok(())
 }
 
 /// What a new fabric shows of an estate.
