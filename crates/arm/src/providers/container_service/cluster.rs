@@ -13,6 +13,7 @@ use super::{
     identity::{self, ControlPlane},
     keys, naming,
     naming::Labels,
+    node_resources::NodeResources,
     placement,
     pool::{self, Pool, PoolContext},
     private_access as private, profile, refusal,
@@ -220,6 +221,9 @@ impl Cluster {
             _ => {}
         }
         placement::assign_addresses(stage.estate(), &mut self.pools)?;
+        let kubelet = kubelet_identity(&self.properties);
+        let resources = NodeResources { site: &self.site, digits: &digits };
+        resources.settle(stage, &self.pools, kubelet.as_deref(), &mut self.properties, entropy);
         self.write(stage, entropy)
     }
 
@@ -375,6 +379,12 @@ fn check_host(properties: &Fields, access: &Access) -> Result<(), ArmError> {
             naming::check_prefix("fqdnSubdomain", subdomain)
         }
     }
+}
+
+/// The id of the identity that nodes act as.
+fn kubelet_identity(properties: &Fields) -> Option<String> {
+    let identity = properties.get("identityProfile")?.get("kubeletidentity")?.get("resourceId")?;
+    identity.as_str().map(str::to_owned)
 }
 
 fn split(document: Value) -> (Fields, Fields) {

@@ -15,6 +15,7 @@ mod keys;
 mod kubeconfig;
 mod managed_clusters;
 mod naming;
+mod node_resources;
 mod nodes;
 mod placement;
 mod pool;

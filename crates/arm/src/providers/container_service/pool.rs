@@ -303,6 +303,11 @@ impl Pool {
         fields::text(&self.properties, "mode").is_some_and(|mode| mode.eq_ignore_ascii_case("system"))
     }
 
+    /// Whether its machines are a scale set's.
+    pub(super) fn has_scale_set(&self) -> bool {
+        fields::text(&self.properties, "type") == Some("VirtualMachineScaleSets")
+    }
+
     /// The number of nodes.
     pub(super) fn count(&self) -> usize {
         self.properties.get("count").and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok()).unwrap_or(0)

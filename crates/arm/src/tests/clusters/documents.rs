@@ -36,7 +36,7 @@ fn redacted(lab: &Lab, text: &str) -> String {
                 .map(|(at, part)| match part.len() {
                     32 if hex(part) => "HEX32".to_owned(),
                     24 if hex(part) => "HEX24".to_owned(),
-                    8 if at > 0 && parts[at - 1] == "vnet" => "DIGITS8".to_owned(),
+                    8 if at > 0 && ["vnet", "agentpool", "nodepool1"].contains(&parts[at - 1]) => "DIGITS8".to_owned(),
                     8 if at > 0 && parts[at - 1] == "123456" => "HASH8".to_owned(),
                     _ => (*part).to_owned(),
                 })

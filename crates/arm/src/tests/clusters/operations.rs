@@ -289,3 +289,38 @@ async fn the_old_access_profiles_hold_the_kubeconfigs() {
     assert_eq!(lab.get(&format!("{CLUSTER}/accessProfiles/clusterAdmin")).await.body, posted);
     assert_eq!(lab.get(&format!("{CLUSTER}/accessProfiles/nobody")).await.status, 404);
 }
+
+#[tokio::test]
+async fn the_node_resource_group_holds_what_the_cluster_is_built_of() {
+    let lab = Lab::with_group().await;
+    let mut body = wish(json!({"enablePrivateCluster": true}));
+    body["properties"]["networkProfile"] = json!({"networkPlugin": "kubenet"});
+    let made = lab.made(CLUSTER, body).await;
+    let sets = format!("{NODES}/providers/Microsoft.Compute/virtualMachineScaleSets");
+    let capacity = async |at: usize| lab.get(&sets).await.body["value"][at]["sku"]["capacity"].clone();
+    assert_eq!(capacity(0).await, 3);
+    assert_eq!(
+        lab.get(&format!("{NODES}/providers/Microsoft.Network/routeTables")).await.names().len(),
+        1,
+        "kubenet's"
+    );
+    let outbound = &made["properties"]["networkProfile"]["loadBalancerProfile"]["effectiveOutboundIPs"][0]["id"];
+    let address = lab.get(outbound.as_str().unwrap().strip_prefix(&lab.full_id("")).unwrap()).await;
+    assert!(address.body["properties"]["ipAddress"].is_string(), "{address:?}");
+    let pool = |name: &str| format!("{CLUSTER}/agentPools/{name}");
+    lab.made(&pool("other"), json!({"properties": {"count": 2, "mode": "User"}})).await;
+    lab.made(&pool("nodepool1"), json!({"properties": {"count": 5}})).await;
+    assert_eq!((capacity(0).await, capacity(1).await), (json!(5), json!(2)), "{:?}", lab.get(&sets).await.names());
+    lab.delete(&pool("other")).await;
+    assert_eq!(lab.get(&sets).await.names().len(), 1, "a scale set goes with its pool");
+    let balancer = format!("{NODES}/providers/Microsoft.Network/loadBalancers/kubernetes");
+    lab.delete(&balancer).await;
+    let again = lab.made(CLUSTER, lab.get(CLUSTER).await.body).await;
+    assert_eq!(lab.get(&balancer).await.status, 200, "what was deleted comes back");
+    assert_eq!(
+        &again["properties"]["networkProfile"]["loadBalancerProfile"]["effectiveOutboundIPs"][0]["id"],
+        outbound
+    );
+    lab.delete(CLUSTER).await;
+    assert_eq!(lab.get(NODES).await.status, 404, "and goes with the cluster");
+}
