@@ -63,4 +63,10 @@ pub enum Error {
         /// The source.
         origin: String,
     },
+    /// Azure cannot be read at all.
+    #[error("Azure cannot be read: {reason}")]
+    Azure {
+        /// Why, and what to do.
+        reason: String,
+    },
 }

@@ -13,6 +13,7 @@ mod draft;
 mod error;
 mod finding;
 mod input;
+mod live;
 mod source;
 mod terraform;
 
@@ -23,7 +24,7 @@ use azure::Estate;
 pub use error::Error;
 pub use finding::SourceFinding;
 pub use input::Input;
-pub use source::Source;
+pub use source::{Azure, Source};
 
 /// An estate that was described elsewhere.
 #[derive(Debug, Clone)]
@@ -51,7 +52,7 @@ pub async fn load(source: &Source, progress: Progress<'_>) -> Result<Imported, E
             let path = path.clone();
             blocking(move || from_inputs(&input::files(&path)?)).await
         }
-        Source::Azure(_) => Err(Error::NothingRead { origin: "Azure".to_owned() }),
+        Source::Azure(azure) => live::read(azure, progress).await,
     }
 }
 
