@@ -17,6 +17,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::timeout,
@@ -46,6 +47,8 @@ const HEADER_TIME_MAX: Duration = Duration::from_secs(120);
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long connections may go on after the shutdown.
 const GRACE: Duration = Duration::from_secs(5);
+/// A header that the metadata service refuses, as Azure's does: the request was not the machine's own.
+const FORWARDED: &str = "x-forwarded-for";
 /// Pause after `accept` failed, mostly for want of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
@@ -62,7 +65,53 @@ impl ManagementPlane {
         let tasks = TaskTracker::new();
         let (plane, stop) = (self.clone(), shutdown.clone());
         tasks.spawn(async move { plane.reconcile(&stop).await });
-        let acceptor = TlsAcceptor::from(tls);
+        let door = Door { edge: Edge { plane: self.clone(), extra }, tls: Some(TlsAcceptor::from(tls)) };
+        door.accept(listener, &tasks, shutdown).await;
+        tasks.close();
+        if timeout(GRACE, tasks.wait()).await.is_err() {
+            tracing::warn!("connections were cut off at shutdown");
+        }
+        self.0.stopping.cancel();
+    }
+
+    /// Serves the same on a further listener, until `shutdown`.
+    pub async fn serve_also(
+        &self,
+        listener: TcpListener,
+        tls: Arc<rustls::ServerConfig>,
+        extra: Arc<dyn ExtraRoutes>,
+        shutdown: CancellationToken,
+    ) {
+        let door = Door { edge: Edge { plane: self.clone(), extra }, tls: Some(TlsAcceptor::from(tls)) };
+        door.accept(listener, &TaskTracker::new(), shutdown).await;
+    }
+
+    /// Serves a virtual machine's metadata service (169.254.169.254) without TLS until `shutdown`:
+    /// tokens of managed identities. Whoever gets to the listener is trusted, as Azure trusts it.
+    pub async fn serve_metadata(&self, listener: TcpListener, shutdown: CancellationToken) {
+        let edge = Edge { plane: self.clone(), extra: Arc::new(Metadata) };
+        Door { edge, tls: None }.accept(listener, &TaskTracker::new(), shutdown).await;
+    }
+}
+
+/// The metadata service has no controls.
+struct Metadata;
+
+impl ExtraRoutes for Metadata {
+    fn route(&self, _: http::request::Parts, _: Bytes) -> crate::hooks::BoxFuture<Option<http::Response<Bytes>>> {
+        Box::pin(std::future::ready(None))
+    }
+}
+
+/// What is served on a listener: with TLS everything, without it a machine's metadata.
+#[derive(Clone)]
+struct Door {
+    edge: Edge,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Door {
+    async fn accept(self, listener: TcpListener, tasks: &TaskTracker, shutdown: CancellationToken) {
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             let accepted = async {
@@ -81,19 +130,23 @@ impl ManagementPlane {
                     None => break,
                 },
             };
-            let edge = Edge { plane: self.clone(), extra: Arc::clone(&extra) };
-            let (acceptor, shutdown) = (acceptor.clone(), shutdown.clone());
+            let (door, shutdown) = (self.clone(), shutdown.clone());
             tasks.spawn(async move {
-                edge.connection(stream, acceptor, shutdown).await;
+                door.connection(stream, shutdown).await;
                 drop(permit);
             });
         }
-        drop(listener);
-        tasks.close();
-        if timeout(GRACE, tasks.wait()).await.is_err() {
-            tracing::warn!("connections were cut off at shutdown");
+    }
+
+    async fn connection(self, stream: TcpStream, shutdown: CancellationToken) {
+        // Without it replies wait for the client's acknowledgement; a socket that refuses is slower, no more.
+        let _ = stream.set_nodelay(true);
+        let Some(acceptor) = self.tls else { return self.edge.metadata(stream, shutdown).await };
+        match timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.edge.requests(stream, shutdown).await,
+            Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake took too long"),
         }
-        self.0.stopping.cancel();
     }
 }
 
@@ -104,14 +157,12 @@ struct Edge {
 }
 
 impl Edge {
-    async fn connection(self, stream: TcpStream, acceptor: TlsAcceptor, shutdown: CancellationToken) {
-        // Without it replies wait for the client's acknowledgement; a socket that refuses is slower, no more.
-        let _ = stream.set_nodelay(true);
-        match timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => self.requests(stream, shutdown).await,
-            Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed"),
-            Err(_) => tracing::debug!("TLS handshake took too long"),
-        }
+    async fn metadata(self, stream: TcpStream, shutdown: CancellationToken) {
+        let service = service_fn(move |request: Request<Incoming>| {
+            let edge = self.clone();
+            async move { Ok::<_, Infallible>(edge.describe(request).await.map(Full::new)) }
+        });
+        serve_http1(TokioIo::new(stream), service, shutdown).await;
     }
 
     async fn requests(self, stream: TlsStream<TcpStream>, shutdown: CancellationToken) {
@@ -137,23 +188,27 @@ impl Edge {
                 }
             }
         } else {
-            let mut builder = http1::Builder::new();
-            builder
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIME_MAX)
-                .max_buf_size(HEADER_BYTES_MAX)
-                .max_headers(HEADERS_MAX);
-            let mut connection = pin!(builder.serve_connection(io, service));
-            tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = shutdown.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
+            return serve_http1(io, service, shutdown).await;
         };
         if let Err(error) = ended {
             tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
+        }
+    }
+
+    /// Answers a machine that asks for what it is: for tokens, with the secret that only this edge adds.
+    async fn describe(self, request: Request<Incoming>) -> Response {
+        let (mut parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        if !path.to_ascii_lowercase().starts_with("/metadata/identity/") || parts.headers.contains_key(FORWARDED) {
+            return wire::refusal(&ArmError::not_found("NotFound", format!("There is no '{path}'.")));
+        }
+        let Ok(secret) = HeaderValue::from_str(self.plane.identity_secret().expose()) else {
+            return wire::refusal(&wire::internal_error());
+        };
+        parts.headers.insert("x-identity-header", secret);
+        match whole(body).await {
+            Ok(body) => self.plane.handle(Request::from_parts(parts, body)).await,
+            Err(refused) => wire::refusal(&refused),
         }
     }
 
@@ -180,6 +235,31 @@ impl Edge {
             };
         }
         self.plane.handle(Request::from_parts(parts, body)).await
+    }
+}
+
+async fn serve_http1<I, S, E>(io: TokioIo<I>, service: S, shutdown: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: hyper::service::HttpService<Incoming, ResBody = Full<Bytes>, Error = E>,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME_MAX)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
     }
 }
 

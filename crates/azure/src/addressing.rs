@@ -68,6 +68,17 @@ pub fn taken(estate: &Estate, subnet: &ResourceId) -> BTreeSet<Ipv4Addr> {
     taken
 }
 
+/// How many of the lab's own clients a point-to-site client address pool has addresses for: those of its
+/// lower half but for the network's, the gateway's and that of the client every gateway has. The
+/// upper half is for clients that dial in. (A pool too small to be shared has no upper half.)
+pub fn lab_clients_max(pool: Ipv4Net) -> usize {
+    let all = usize::try_from(1_u64 << (32 - pool.prefix_len())).unwrap_or(usize::MAX);
+    match all / 2 {
+        half if half > 2 => half - 3,
+        _ => pool.hosts().count().saturating_sub(2),
+    }
+}
+
 /// The first pair of prefixes, one from each side, that share an address.
 pub fn overlap(left: &[Ipv4Net], right: &[Ipv4Net]) -> Option<(Ipv4Net, Ipv4Net)> {
     left.iter().find_map(|a| right.iter().find(|b| a.contains(*b) || b.contains(a)).map(|b| (*a, *b)))

@@ -7,9 +7,11 @@
 
 mod codec;
 mod ordinary;
+mod passed;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::passed::Passed;
 use hickory_proto::{op::ResponseCode, rr::RecordType};
 use network::{Answer, DnsName, Network, Outcome, QueryType, RecordType as Held, Silent, ViewId};
 

@@ -14,7 +14,8 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    message::{Transport, reply},
+    message::{Passed, Transport, reply},
+    relay::{Forwarder, Relay},
     udp,
 };
 
@@ -46,6 +47,15 @@ pub struct BoundView {
     udp: std::net::UdpSocket,
     tcp: std::net::TcpListener,
     address: SocketAddr,
+}
+
+/// A view as its sockets answer out of it.
+#[derive(Clone)]
+pub(crate) struct View {
+    pub(crate) current: CurrentNetwork,
+    pub(crate) id: ViewId,
+    /// Passes on what a forwarding rule covers; without it the model answers that as well.
+    pub(crate) relay: Option<Arc<Relay>>,
 }
 
 /// A view that is served until this is dropped.
@@ -99,12 +109,23 @@ impl Server {
         Ok(BoundView { view, udp, tcp, address })
     }
 
-    /// Serves a view; must be called inside a tokio runtime.
+    /// Serves a view, with the model's answer for what a forwarding rule covers; must be called inside a
+    /// tokio runtime.
     pub fn serve(&self, bound: BoundView) -> ServedView {
+        self.start(bound, None)
+    }
+
+    /// Serves a view that passes on what a forwarding rule covers; must be called inside a tokio runtime.
+    pub fn serve_forwarding(&self, bound: BoundView, forwarder: Arc<dyn Forwarder>) -> ServedView {
+        self.start(bound, Some(Arc::new(Relay::new(forwarder))))
+    }
+
+    fn start(&self, bound: BoundView, relay: Option<Arc<Relay>>) -> ServedView {
         let stop = self.shutdown.child_token();
         let BoundView { view, udp, tcp, .. } = bound;
-        tokio::spawn(stopping(stop.clone(), udp::serve(Arc::clone(&self.current), view.clone(), udp)));
-        tokio::spawn(stopping(stop.clone(), serve_tcp(Arc::clone(&self.current), view, tcp, stop.clone())));
+        let view = View { current: Arc::clone(&self.current), id: view, relay };
+        tokio::spawn(stopping(stop.clone(), udp::serve(view.clone(), udp)));
+        tokio::spawn(stopping(stop.clone(), serve_tcp(view, tcp, stop.clone())));
         ServedView { _stop: stop.drop_guard() }
     }
 }
@@ -120,12 +141,7 @@ async fn stopping(stop: CancellationToken, serving: impl Future<Output = io::Res
     }
 }
 
-async fn serve_tcp(
-    current: CurrentNetwork,
-    view: ViewId,
-    listener: std::net::TcpListener,
-    stop: CancellationToken,
-) -> io::Result<()> {
+async fn serve_tcp(view: View, listener: std::net::TcpListener, stop: CancellationToken) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -135,12 +151,12 @@ async fn serve_tcp(
             continue;
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
-        let (current, view, stop) = (Arc::clone(&current), view.clone(), stop.clone());
+        let (view, stop) = (view.clone(), stop.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 // The client ended or went silent: either way the connection is over.
-                _ = converse(&current, &view, stream) => {}
+                _ = converse(&view, stream) => {}
             }
             drop(slot);
         });
@@ -148,7 +164,7 @@ async fn serve_tcp(
 }
 
 /// Answers one query after the other (RFC 7766) until the client ends or is silent too long.
-async fn converse(current: &CurrentNetwork, view: &ViewId, mut stream: TcpStream) -> io::Result<()> {
+async fn converse(view: &View, mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (mut query, mut answer) = (Vec::new(), Vec::new());
     loop {
@@ -157,8 +173,12 @@ async fn converse(current: &CurrentNetwork, view: &ViewId, mut stream: TcpStream
         timeout(IDLE_TIMEOUT, stream.read_exact(&mut query)).await??;
         answer.clear();
         answer.extend([0; 2]);
-        if !reply(&current.load(), view, &query, Transport::Tcp, &mut answer) {
-            return Ok(());
+        let network = view.current.load_full();
+        let relayed = view.relay.as_ref().zip(Passed::of(&network, &view.id, &query, Transport::Tcp));
+        match relayed {
+            Some((relay, passed)) => answer.extend(relay.pass(&passed).await.unwrap_or_default()),
+            None if reply(&network, &view.id, &query, Transport::Tcp, &mut answer) => {}
+            None => return Ok(()),
         }
         let Ok(length) = u16::try_from(answer.len() - 2) else { return Ok(()) };
         answer[..2].copy_from_slice(&length.to_be_bytes());

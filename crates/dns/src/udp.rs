@@ -6,19 +6,20 @@ use std::{
     array,
     cell::RefCell,
     io::{self, IoSlice, IoSliceMut},
-    net::{SocketAddrV4, SocketAddrV6},
+    net::{SocketAddr, SocketAddrV4, SocketAddrV6},
     ops::Range,
     os::fd::AsRawFd,
+    sync::Arc,
 };
 
-use network::{Network, ViewId};
+use network::Network;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg};
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg};
 use tokio::{io::Interest, net::UdpSocket, task::yield_now};
 
 use crate::{
     message::{Transport, reply},
-    server::{CurrentNetwork, QUERY_MAX},
+    server::{QUERY_MAX, View},
 };
 
 /// Datagrams taken at a time.
@@ -31,12 +32,12 @@ thread_local! {
 }
 
 /// Answers what comes in at `socket` out of `view` of the newest network.
-pub(crate) async fn serve(current: CurrentNetwork, view: ViewId, socket: std::net::UdpSocket) -> io::Result<()> {
-    let socket = UdpSocket::from_std(socket)?;
+pub(crate) async fn serve(view: View, socket: std::net::UdpSocket) -> io::Result<()> {
+    let socket = Arc::new(UdpSocket::from_std(socket)?);
     let is_ipv4 = socket.local_addr()?.is_ipv4();
     loop {
         socket.readable().await?;
-        let network = current.load_full();
+        let network = view.current.load_full();
         if is_ipv4 {
             IPV4.with_borrow_mut(|batch| batch.answer(&network, &view, &socket));
         } else {
@@ -73,13 +74,19 @@ impl<S: SockaddrLike + Copy> Batch<S> {
     }
 
     /// Answers what is waiting, at most [`BATCH`] datagrams.
-    fn answer(&mut self, network: &Network, view: &ViewId, socket: &UdpSocket) {
+    fn answer(&mut self, network: &Network, view: &View, socket: &Arc<UdpSocket>) {
         self.receive(socket);
         self.replies.clear();
         self.outgoing.clear();
         for ((length, client), query) in self.incoming.drain(..).zip(self.queries.chunks_exact(QUERY_MAX)) {
+            if let Some(relay) = &view.relay
+                && let Ok(client) = SocketAddr::try_from(client.clone())
+                && relay.takes(network, &view.id, &query[..length], client, socket)
+            {
+                continue;
+            }
             let start = self.replies.len();
-            if reply(network, view, &query[..length], Transport::Udp, &mut self.replies) {
+            if reply(network, &view.id, &query[..length], Transport::Udp, &mut self.replies) {
                 self.outgoing.push((start..self.replies.len(), client));
             }
         }

@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     enter::{Entrance, NamespaceFile},
-    wire::{self, Capabilities, Drift, Failed, Program, Reply, Request, Unavailable},
+    wire::{self, Capabilities, Drift, Failed, Program, Reply, Request, SocketKind, Unavailable},
 };
 
 /// Requests on their way to the fabric.
@@ -140,8 +140,8 @@ impl Fabric {
     }
 
     /// What this machine lets it do.
-    pub fn capabilities(&self) -> Capabilities {
-        self.capabilities
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
     }
 
     /// Carries out a plan. Whoever serves what [`Step::Close`] names must have dropped its sockets.
@@ -204,6 +204,28 @@ impl Fabric {
                 let user = if user { Some(file("ns/user")?) } else { None };
                 Ok(Entrance { user, net: file(&format!("fd/{net}"))?, pid: file(&format!("fd/{pid}"))? })
             }
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// A socket at a place.
+    ///
+    /// # Errors
+    /// There is no such place; the address is taken; the fabric has ended.
+    pub async fn open(&self, place: &Place, kind: SocketKind) -> Result<OwnedFd, FabricError> {
+        match self.ask(Request::Open(place.clone(), kind)).await? {
+            (Reply::Opened, sockets) => sockets.into_iter().next().ok_or(FabricError::Ended),
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
+    /// The places among these in which a program runs.
+    ///
+    /// # Errors
+    /// The fabric has ended.
+    pub async fn inhabited(&self, places: Vec<Place>) -> Result<Vec<Place>, FabricError> {
+        match self.ask(Request::Inhabited(places)).await?.0 {
+            Reply::Inhabited(places) => Ok(places),
             other => Err(unexpected(other)),
         }
     }
@@ -285,7 +307,9 @@ fn read_replies(stream: &UnixStream, mut child: Child, replies: &Replies) {
             Ok(Some((id, reply, descriptors))) => {
                 let waiting = replies.lock().as_mut().and_then(|waiting| waiting.remove(&id));
                 // Whoever asked may not want to know any more.
-                let _ = waiting.map(|waiting| waiting.send((reply, descriptors)));
+                if let Some(waiting) = waiting {
+                    let _ = waiting.send((reply, descriptors));
+                }
             }
             Ok(None) => break,
             Err(error) => {

@@ -23,4 +23,4 @@ pub use enter::{ClientFiles, Entrance, NamespaceFile};
 pub use handle::{Applied, Fabric, FabricError, Opened, search_path};
 pub use helper::fabric_main;
 pub use rules::ruleset;
-pub use wire::{Capabilities, Drift, Failed, Program, Unavailable};
+pub use wire::{Capabilities, Drift, Failed, Program, SocketKind, Unavailable};

@@ -8,6 +8,7 @@
 use std::{
     io::{self, IoSlice, IoSliceMut, Read, Write},
     mem::MaybeUninit,
+    net::SocketAddrV4,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
@@ -38,6 +39,10 @@ pub(crate) enum Request {
     Repair(Vec<Place>),
     /// The way into a place.
     Enter(Place),
+    /// Open a socket at a place.
+    Open(Place, SocketKind),
+    /// In which of these places does a program run?
+    Inhabited(Vec<Place>),
     /// Keep a program running at a place.
     Start(Program),
     /// End a program.
@@ -56,6 +61,10 @@ pub(crate) enum Reply {
     Drifted(Vec<Drift>),
     /// The namespaces of a place, as open files of the helper's process; `user` if it has one of its own.
     Entrance { user: bool, net: i32, pid: i32 },
+    /// A socket, beside it.
+    Opened,
+    /// The places in which a program runs.
+    Inhabited(Vec<Place>),
     /// Done.
     Done,
     /// Not done, and why.
@@ -64,14 +73,27 @@ pub(crate) enum Reply {
     Line { program: String, line: String },
 }
 
-/// What this machine lets the fabric do.
+/// A socket, non-blocking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SocketKind {
+    /// UDP, not bound.
+    Datagrams,
+    /// TCP, not connected.
+    Stream,
+    /// TCP, listening here.
+    Listener(SocketAddrV4),
+}
+
+/// What this machine lets the fabric do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Capabilities {
     /// It stands in a user namespace of its own: the lab does not run as root.
     pub user_namespace: bool,
-    /// `/dev/net/tun` can be opened, which real VPN servers and clients need.
-    pub tun: bool,
+    /// Real VPN servers and clients find `/dev/net/tun`; else why not, and what to do.
+    pub tun: Result<(), Unavailable>,
+    /// The lab can stand in for DNS servers that do not run; else why not, and what to do.
+    pub stand_ins: Result<(), Unavailable>,
 }
 
 /// Why there is no kernel data plane here, in one line: what is missing, and what to do.

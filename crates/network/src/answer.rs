@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     attachment::Attachment,
     network::Network,
-    trace::{Hop, Recorder},
+    trace::{Hop, Recorder, Silent},
     virtual_network::{ForwardingRule, LinkedZone},
     zone::{Lookup, Node, Zone, default_soa},
 };
@@ -90,6 +90,17 @@ pub struct Authority {
     pub ttl_s: u32,
 }
 
+/// A question that a view passes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarding {
+    /// The aliases that lead from the name asked for to the one that is left.
+    pub aliases: Vec<AnswerRecord>,
+    /// The name to be asked.
+    pub name: DnsName,
+    /// The rule that says whom.
+    pub rule: ForwardingRule,
+}
+
 /// A view's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -132,6 +143,32 @@ impl Network {
         query: QueryType,
         recorder: &mut impl Recorder,
     ) -> Answer {
+        let (answer, onward) = self.follow(view, name, query, recorder);
+        let Some((name, rule)) = onward else { return answer };
+        let rest = match self.forward(rule, forwards, recorder) {
+            Some(view) => self.answer_after(forwards + 1, &view, &name, query, recorder),
+            None => Answer { failed_rule: Some(rule.id.clone()), ..Answer::new(Outcome::ForwarderUnreachable) },
+        };
+        Answer { records: [answer.records, rest.records].concat(), ..rest }
+    }
+
+    /// What of a question the view passes on: the aliases on the way, the name that is left, the rule
+    /// that says to whom. Nothing if the view answers it itself.
+    pub fn forwarding(&self, view: &ViewId, name: &DnsName, query: QueryType) -> Option<Forwarding> {
+        let ViewId::VirtualNetwork(id) = view else { return None };
+        self.virtual_network(id).filter(|network| !network.forwarding_rules.is_empty())?;
+        let (answer, onward) = self.follow(view, name, query, &mut Silent);
+        onward.map(|(name, rule)| Forwarding { aliases: answer.records, name, rule: rule.clone() })
+    }
+
+    /// The view's own part of an answer; what is left and the rule for it, if that is somebody else's.
+    fn follow(
+        &self,
+        view: &ViewId,
+        name: &DnsName,
+        query: QueryType,
+        recorder: &mut impl Recorder,
+    ) -> (Answer, Option<(DnsName, &ForwardingRule)>) {
         let mut answer = Answer::new(Outcome::NoError);
         let mut name = name.clone();
         for _ in 0..ALIASES_MAX {
@@ -174,26 +211,16 @@ impl Network {
                     answer.outcome = Outcome::NxDomain;
                     answer.authority = Some(public_authority(&name));
                 }
-                Found::Forward(rule) => {
-                    let next = self.forward(rule, forwards, recorder);
-                    let rest = match next {
-                        Some(view) => self.answer_after(forwards + 1, &view, &name, query, recorder),
-                        None => {
-                            Answer { failed_rule: Some(rule.id.clone()), ..Answer::new(Outcome::ForwarderUnreachable) }
-                        }
-                    };
-                    answer.records.extend(rest.records);
-                    return Answer { records: answer.records, ..rest };
-                }
+                Found::Forward(rule) => return (answer, Some((name, rule))),
                 Found::NoView => answer.outcome = Outcome::NoView,
             }
             let addresses = || answer.addresses().collect::<Vec<_>>();
             if answer.addresses().next().is_some() {
                 recorder.record(|| Hop::Addresses { name: name.clone(), addresses: addresses() });
             }
-            return answer;
+            return (answer, None);
         }
-        Answer::new(Outcome::AliasLoop)
+        (Answer::new(Outcome::AliasLoop), None)
     }
 
     fn find(&self, view: &ViewId, name: &DnsName, recorder: &mut impl Recorder) -> Found<'_> {

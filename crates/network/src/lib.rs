@@ -23,7 +23,7 @@ mod virtual_network;
 mod walk;
 mod zone;
 
-pub use answer::{Answer, AnswerRecord, Authority, Outcome, QueryType, ViewId};
+pub use answer::{Answer, AnswerRecord, Authority, Forwarding, Outcome, QueryType, ViewId};
 pub use attachment::{DEFAULT_OUTBOUND_ADDRESS, INTERNET_HOST_ADDRESS};
 pub use azure::{
     DnsName, Estate, Finding, ResourceId,

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
-use azure::{DnsName, Estate, Finding, Kind, Resource, ResourceId, model::HostsEntry};
+use azure::{DnsName, Estate, Finding, Kind, Resource, ResourceId, Severity, addressing, model::HostsEntry};
 use imbl::{OrdMap, OrdSet};
 use ipnet::Ipv4Net;
 
@@ -103,6 +103,8 @@ pub struct Network {
     pub(crate) gateways: OrdMap<ResourceId, ResourceId>,
     pub(crate) public_names: OrdMap<DnsName, Ipv4Addr>,
     pub(crate) public_addresses: OrdSet<(Ipv4Addr, PublicHolder)>,
+    /// What somebody is told to ask for names, address and port, with the number of those who say so.
+    pub(crate) name_servers: OrdMap<(Ipv4Addr, u16), usize>,
     pub(crate) vantages: OrdSet<Vantage>,
 }
 
@@ -198,6 +200,12 @@ impl Network {
         self.virtual_networks.get(self.gateways.get(gateway)?)
     }
 
+    /// The ports at which somebody is told to ask whoever has `address` for names: as custom DNS server
+    /// or as the target of a forwarding rule.
+    pub fn name_server_ports(&self, address: Ipv4Addr) -> impl Iterator<Item = u16> {
+        self.name_servers.range((address, 0)..=(address, u16::MAX)).map(|((_, port), _)| *port)
+    }
+
     /// Every vantage: the Internet, interfaces, subnets, VPN gateways' clients, lab clients.
     pub fn vantages(&self) -> &OrdSet<Vantage> {
         &self.vantages
@@ -245,7 +253,30 @@ impl Network {
         let declared = self.estate.iter().flat_map(|resource| resource.findings());
         let compiled = self.virtual_networks.values().flat_map(|network| &network.findings);
         let unruled = self.virtual_networks.values().flat_map(|network| self.dangling_rules(network));
-        declared.chain(compiled).cloned().chain(unruled).collect()
+        declared.chain(compiled).cloned().chain(unruled).chain(self.exhausted_pools()).collect()
+    }
+
+    /// Gateways with more of the lab's clients than their pools have addresses for.
+    fn exhausted_pools(&self) -> impl Iterator<Item = Finding> {
+        let mut clients: BTreeMap<&ResourceId, usize> = BTreeMap::new();
+        for client in self.clients.values() {
+            if let Some(gateway) = &client.gateway {
+                *clients.entry(gateway).or_default() += 1;
+            }
+        }
+        clients.into_iter().filter_map(|(id, count)| {
+            let gateway = self.gateway_network(id)?.gateway.as_ref()?;
+            let room = gateway.client_address_pool.first().map_or(0, |pool| addressing::lab_clients_max(*pool));
+            (count > room).then(|| Finding {
+                resource: id.clone(),
+                severity: Severity::Warning,
+                code: "ClientAddressPoolExhausted",
+                message: format!(
+                    "its client address pool has {room} addresses for the lab's clients, of which there are {count}: \
+                     some have no tunnel"
+                ),
+            })
+        })
     }
 
     /// References to security groups and route tables that do not exist. Those come and go without

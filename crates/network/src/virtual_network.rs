@@ -80,6 +80,8 @@ pub struct Subnet {
     pub route_table: Option<ResourceId>,
     /// What governs traffic to private endpoints in it.
     pub private_endpoint_policies: PrivateEndpointPolicies,
+    /// An outbound endpoint of a DNS private resolver stands in it.
+    pub forwards_names: bool,
 }
 
 /// Who is at an address of a virtual network.

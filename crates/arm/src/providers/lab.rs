@@ -4,10 +4,10 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use azure::{ArmError, DnsName, Json, Kind, Resource, ResourceId, model::Model};
+use azure::{ArmError, DnsName, Json, Kind, Resource, ResourceId, addressing, model::Model};
 use serde_json::json;
 
-use super::public_side::free_address;
+use super::public_side::{free_address, holder};
 use crate::provider::{Draft, Effect, Provider, Request};
 
 /// Lines a client's hosts file may have.
@@ -21,8 +21,9 @@ pub struct LabClients;
 impl Provider for LabClients {
     fn put(&self, request: &mut Request<'_>, existing: Option<&Resource>) -> Result<Effect, ArmError> {
         check(request)?;
-        let mut draft = Draft::new(request, existing);
         let id = existing.map_or(request.id, Resource::id);
+        check_addresses(request, id)?;
+        let mut draft = Draft::new(request, existing);
         if let Some(address) = site_address(request, id)? {
             draft.set("ipAddress", json!(address));
         }
@@ -98,6 +99,35 @@ fn check(request: &Request<'_>) -> Result<(), ArmError> {
         }
     }
     Ok(())
+}
+
+/// Its public address is nobody else's, and its gateway has one for its tunnel.
+fn check_addresses(request: &Request<'_>, id: &ResourceId) -> Result<(), ArmError> {
+    let properties = Json::new(&request.body).get("properties");
+    let public = properties.get("publicIPAddress").parsed::<Ipv4Addr>();
+    let holder = public.and_then(|address| Some((address, holder(request.estate, address)?)));
+    if let Some((address, other)) = holder.filter(|(_, other)| *other != id) {
+        let message = format!("The public IP address {address} of client '{id}' is already allocated to '{other}'.");
+        return Err(ArmError::bad_request("PublicIPAddressInUse", message).with_target("properties.publicIPAddress"));
+    }
+    let Some(gateway) = properties.get("virtualNetworkGateway").id() else { return Ok(()) };
+    let pool = request.estate.virtual_network_gateway(&gateway).and_then(|found| found.client_address_pool.first());
+    let is_other = |client: &&std::sync::Arc<Resource>| {
+        client.id() != id
+            && matches!(client.model(), Model::LabClient(client) if client.gateway.as_ref() == Some(&gateway))
+    };
+    let others = request.estate.referrers(&gateway).filter(is_other).count();
+    match pool {
+        Some(pool) if others >= addressing::lab_clients_max(*pool) => Err(refused(
+            "virtualNetworkGateway",
+            format!(
+                "The client address pool {pool} of virtual network gateway '{}' has no address left: of its lower \
+                 half, {others} lab clients have one (the upper half is for clients that dial in).",
+                gateway.name()
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The address of a machine in a site: the one it asks for, the one it has, or the site's next.
@@ -180,6 +210,30 @@ mod tests {
         let public = Resource::new(id, &json!({"properties": {"ipAddress": "198.19.0.2"}}));
         let third = put(&estate.apply(2, &[Change::put(public)]), "c", &json!({})).unwrap();
         assert_eq!(address(&third), Some(Ipv4Addr::new(198, 19, 0, 3)), "a public IP address has the one before");
+    }
+
+    #[test]
+    fn nobody_takes_anothers_public_address_and_a_full_pool_takes_nobody() {
+        let sketch = Sketch::new().network("hub", "10.0.0.0/16").vpn_gateway("gw", "hub");
+        let gateway = sketch.id(Kind::VirtualNetworkGateway, "gw");
+        let mut estate = sketch.estate();
+        let mut make = |name: &str, properties: Value| {
+            let effect = put(&estate, name, &properties)?;
+            estate = estate.apply(2, &effect.changes);
+            Ok::<_, ArmError>(())
+        };
+        make("a", json!({"publicIPAddress": "20.1.0.4"})).unwrap();
+        make("a", json!({"publicIPAddress": "20.1.0.4"})).expect("it keeps its own");
+        let refused = make("b", json!({"publicIPAddress": "20.1.0.4"})).unwrap_err();
+        assert_eq!(refused.code, "PublicIPAddressInUse");
+        assert!(refused.message.ends_with("/clients/a'."), "{}", refused.message);
+        // The sketch's pool is a /24.
+        for number in 0..125 {
+            make(&format!("vpn{number}"), json!({"virtualNetworkGateway": {"id": gateway}})).unwrap();
+        }
+        let refused = make("one-more", json!({"virtualNetworkGateway": {"id": gateway}})).unwrap_err();
+        assert!(refused.message.contains("has no address left"), "{}", refused.message);
+        make("vpn7", json!({"virtualNetworkGateway": {"id": gateway}})).expect("it has one already");
     }
 
     #[test]

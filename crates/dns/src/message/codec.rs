@@ -4,7 +4,7 @@ use hickory_proto::{
     op::{Edns, Message, MessageType, OpCode, Query, ResponseCode},
     rr::{DNSClass, Name, RData, Record, rdata},
 };
-use network::{Answer, Authority, DnsName, Network, RecordData, ViewId};
+use network::{Answer, AnswerRecord, Authority, DnsName, Network, RecordData, ViewId};
 
 use super::{HEADER, PAYLOAD_MAX, Transport, character_strings, find, is_transfer, model_name, seconds};
 
@@ -20,7 +20,11 @@ pub(super) fn reply(network: &Network, view: &ViewId, query: &[u8], transport: T
     let Ok(query) = Message::from_vec(query) else {
         return error(u16::from_be_bytes([header[0], header[1]]), ResponseCode::FormErr).to_vec().ok();
     };
-    let mut reply = answer(network, view, &query);
+    finish(answer(network, view, &query), &query, transport)
+}
+
+/// The reply's octets, with EDNS if the query has it.
+pub(super) fn finish(mut reply: Message, query: &Message, transport: Transport) -> Option<Vec<u8>> {
     if query.edns.is_some() {
         let mut edns = Edns::new();
         edns.set_max_payload(PAYLOAD_MAX).set_version(0);
@@ -30,14 +34,17 @@ pub(super) fn reply(network: &Network, view: &ViewId, query: &[u8], transport: T
     encode(&reply, transport.limit(query.edns.as_ref().map(Edns::max_payload)))
 }
 
+/// A reply without records.
+pub(super) fn empty(query: &Message, code: ResponseCode) -> Message {
+    let mut reply = error(query.metadata.id, code);
+    reply.metadata.op_code = query.metadata.op_code;
+    reply.metadata.recursion_desired = query.metadata.recursion_desired;
+    reply.add_queries(query.queries.iter().cloned());
+    reply
+}
+
 fn answer(network: &Network, view: &ViewId, query: &Message) -> Message {
-    let refuse = |code| {
-        let mut refusal = error(query.metadata.id, code);
-        refusal.metadata.op_code = query.metadata.op_code;
-        refusal.metadata.recursion_desired = query.metadata.recursion_desired;
-        refusal.add_queries(query.queries.iter().cloned());
-        refusal
-    };
+    let refuse = |code| empty(query, code);
     if query.metadata.op_code != OpCode::Query {
         return refuse(ResponseCode::NotImp);
     }
@@ -56,14 +63,19 @@ fn answer(network: &Network, view: &ViewId, query: &Message) -> Message {
 }
 
 fn fill(reply: &mut Message, question: &Query, found: &Answer) {
-    for record in &found.records {
-        // The first owner is the question's name, in the letters the client wrote it.
-        let asked = record.name == found.records[0].name;
-        let owner = if asked { question.name().clone() } else { wire_name(&record.name) };
-        reply.add_answer(Record::from_rdata(owner, record.ttl_s, rdata(&record.data)));
-    }
+    add_records(reply, question, &found.records);
     if let Some(Authority { zone, soa, ttl_s }) = &found.authority {
         reply.add_authority(Record::from_rdata(wire_name(zone), *ttl_s, rdata(&RecordData::Soa(soa.clone()))));
+    }
+}
+
+/// Adds the records of an answer.
+pub(super) fn add_records(reply: &mut Message, question: &Query, records: &[AnswerRecord]) {
+    for record in records {
+        // The first owner is the question's name, in the letters the client wrote it.
+        let asked = record.name == records[0].name;
+        let owner = if asked { question.name().clone() } else { wire_name(&record.name) };
+        reply.add_answer(Record::from_rdata(owner, record.ttl_s, rdata(&record.data)));
     }
 }
 
@@ -83,7 +95,7 @@ fn encode(reply: &Message, limit: u16) -> Option<Vec<u8>> {
     }
 }
 
-fn wire_name(name: &DnsName) -> Name {
+pub(super) fn wire_name(name: &DnsName) -> Name {
     let mut wire = Name::from_ascii(name.as_str()).unwrap_or_else(|_| Name::root());
     wire.set_fqdn(true);
     wire

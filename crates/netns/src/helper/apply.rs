@@ -34,7 +34,7 @@ use crate::{
         nft,
     },
     rules::{first_ruleset, ruleset},
-    wire::Failed,
+    wire::{Failed, SocketKind},
 };
 
 /// Most of the time goes by in the kernel, waiting; more threads would wait for one another.
@@ -210,14 +210,21 @@ fn remove(world: &mut World, programs: &mut Programs, run: &[Numbered<'_>]) {
         }
     }
     // A namespace lives as long as a process in it; only the fabric's own have got there.
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let namespace = fs::metadata(entry.path().join("ns/net")).map(|file| file.ino());
-        if namespace.is_ok_and(|namespace| gone.contains(&namespace)) {
+    for (pid, namespace) in processes() {
+        if gone.contains(&namespace) {
             // It has ended by itself.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
+}
+
+/// Every process, with the number of its network namespace.
+pub(super) fn processes() -> impl Iterator<Item = (i32, u64)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        Some((pid, fs::metadata(entry.path().join("ns/net")).ok()?.ino()))
+    })
 }
 
 fn create(world: &mut World, run: &[Numbered<'_>], applied: &mut Applied) {
@@ -279,7 +286,8 @@ fn filter(world: &mut World, pids: &OwnedFd, run: &[Numbered<'_>], applied: &mut
         let space = view.spaces.get(place).ok_or_else(|| absent(place))?;
         join(pids)?;
         namespace::enter(&space.namespace)?;
-        match (space.generation, filter) {
+        let nothing = matches!(filter, Filter::NameServer(_)) && !view.stand_ins;
+        match (space.generation, if nothing { &Filter::None } else { filter }) {
             (None, Filter::None) => {}
             // To remove a table takes the kernel longer than to make one.
             (None, filter) => nft::apply(&first_ruleset(filter))?,
@@ -546,22 +554,44 @@ fn listen(world: &mut World, run: &[Numbered<'_>], applied: &mut Applied) {
 
 /// The sockets of a listener in the calling thread's namespace: TCP, and for DNS then UDP.
 fn open(at: SocketAddrV4, listener: &Listener) -> io::Result<Vec<OwnedFd>> {
-    let socket = |kind: Type, protocol: Protocol| -> io::Result<socket2::Socket> {
-        let socket = socket2::Socket::new(Domain::IPV4, kind.nonblocking(), Some(protocol))?;
-        // The address may come after it.
-        socket.set_freebind_v4(true)?;
-        if kind == Type::STREAM {
-            socket.set_reuse_address(true)?;
-        }
-        socket.bind(&at.into())?;
-        Ok(socket)
-    };
-    let tcp = socket(Type::STREAM, Protocol::TCP)?;
-    tcp.listen(BACKLOG)?;
-    let mut sockets = vec![tcp.into()];
+    let mut sockets = vec![listening(at)?.into()];
     match listener {
-        Listener::Dns(_) => sockets.push(socket(Type::DGRAM, Protocol::UDP)?.into()),
-        Listener::ApiServers => {}
+        Listener::Dns(_) => {
+            let udp = socket(Type::DGRAM)?;
+            udp.bind(&at.into())?;
+            sockets.push(udp.into());
+        }
+        Listener::ApiServers | Listener::Metadata => {}
     }
     Ok(sockets)
+}
+
+/// A socket at a place.
+pub(super) fn open_one(world: &World, place: &Place, kind: SocketKind) -> io::Result<OwnedFd> {
+    let space = world.spaces.get(place).ok_or_else(|| absent(place))?;
+    elsewhere(|| {
+        namespace::enter(&space.namespace)?;
+        let socket = match kind {
+            SocketKind::Datagrams => socket(Type::DGRAM)?,
+            SocketKind::Stream => socket(Type::STREAM)?,
+            SocketKind::Listener(at) => listening(at)?,
+        };
+        Ok(socket.into())
+    })
+}
+
+fn listening(at: SocketAddrV4) -> io::Result<socket2::Socket> {
+    let socket = socket(Type::STREAM)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&at.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+fn socket(kind: Type) -> io::Result<socket2::Socket> {
+    let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
+    let socket = socket2::Socket::new(Domain::IPV4, kind.nonblocking(), Some(protocol))?;
+    // The address it is bound to may come after it.
+    socket.set_freebind_v4(true)?;
+    Ok(socket)
 }

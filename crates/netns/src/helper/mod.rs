@@ -85,6 +85,7 @@ fn serve() -> io::Result<()> {
             return Ok(());
         }
     };
+    let (user_namespace, stand_ins) = (capabilities.user_namespace, capabilities.stand_ins.is_ok());
     lab.say(0, &Reply::Ready(Ok(capabilities)), &[]);
     let (queue, requests) = mpsc::sync_channel(WAITING_MAX);
     thread::spawn(move || {
@@ -96,7 +97,7 @@ fn serve() -> io::Result<()> {
         end(ExitCode::SUCCESS);
     });
     let pids = Arc::new(pids);
-    let mut world = World::default();
+    let mut world = World { stand_ins, ..World::default() };
     let mut programs = Programs::new(lab.clone(), pids.clone());
     for (id, request) in requests {
         let mut descriptors = Vec::new();
@@ -112,13 +113,19 @@ fn serve() -> io::Result<()> {
                 Reply::Applied { failed, opened: Vec::new() }
             }
             Request::Enter(place) => match world.spaces.get(&place) {
-                Some(space) => Reply::Entrance {
-                    user: capabilities.user_namespace,
-                    net: space.namespace.as_raw_fd(),
-                    pid: pids.as_raw_fd(),
-                },
+                Some(space) => {
+                    Reply::Entrance { user: user_namespace, net: space.namespace.as_raw_fd(), pid: pids.as_raw_fd() }
+                }
                 None => Reply::Refused(format!("there is no place `{place}`")),
             },
+            Request::Open(place, kind) => match apply::open_one(&world, &place, kind) {
+                Ok(socket) => {
+                    descriptors = vec![socket];
+                    Reply::Opened
+                }
+                Err(error) => Reply::Refused(error.to_string()),
+            },
+            Request::Inhabited(places) => Reply::Inhabited(observe::inhabited(&world, places)),
             Request::Start(program) => {
                 match world.spaces.get(&program.place).map(|space| space.namespace.try_clone()) {
                     Some(Ok(namespace)) => match programs.start(program, namespace) {
@@ -154,8 +161,8 @@ fn stand() -> Result<(OwnedFd, Capabilities), Unavailable> {
     }
     let failed = |error: io::Error| Unavailable::new(format!("no process namespace ({error})"), USER_NAMESPACES);
     let pids = start_init().map_err(failed)?;
-    let tun = probe::probe(&pids)?;
-    Ok((pids, Capabilities { user_namespace, tun }))
+    let capabilities = probe::probe(&pids, user_namespace)?;
+    Ok((pids, capabilities))
 }
 
 const USER_NAMESPACES: &str = "run as root, or allow user namespaces (sysctl user.max_user_namespaces, \

@@ -3,12 +3,16 @@
 //! What people add at a machine is theirs; what was made there must still stand. On routers a
 //! route that nobody planned is a difference as well.
 
-use std::{io, os::fd::OwnedFd};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    os::{fd::OwnedFd, unix::fs::MetadataExt},
+};
 
 use network::plan::{LinkName, MAIN_TABLE, Place, RouteTarget, Step, Veth};
 
 use super::{
-    apply::{absent, apply, change, spread, way},
+    apply::{absent, apply, change, processes, spread, way},
     programs::Programs,
     world::{Link, Space, World},
 };
@@ -24,6 +28,8 @@ use crate::{
 /// One difference.
 enum Difference {
     Forwarding,
+    /// A sysctl of a router.
+    Setting(String, &'static str),
     Filter,
     /// The link itself, or its addresses or neighbours.
     Link(LinkName),
@@ -40,6 +46,7 @@ pub(super) fn observe(world: &World, places: &[Place]) -> Vec<Drift> {
     let describe = |(place, difference): (Place, Difference)| {
         let what = match difference {
             Difference::Forwarding => "forwarding".to_owned(),
+            Difference::Setting(name, _) => format!("sysctl {name}"),
             Difference::Filter => "filter".to_owned(),
             Difference::Link(name) => format!("link {name}"),
             Difference::Route(route) => format!("route {route}"),
@@ -59,6 +66,13 @@ pub(super) fn repair(world: &mut World, programs: &mut Programs, pids: &OwnedFd,
         let Some(space) = world.spaces.get(&place) else { continue };
         match difference {
             Difference::Forwarding => first.push(Step::SetForwarding(place, space.forwarding)),
+            Difference::Setting(name, value) => {
+                let set = || {
+                    namespace::enter(&space.namespace)?;
+                    namespace::set(&name, value)
+                };
+                failed.extend(spread(&[()], |()| set()).into_iter().filter_map(Result::err).map(|e| e.to_string()));
+            }
             Difference::Filter => first.push(Step::SetFilter(place, space.filter.clone())),
             Difference::Link(name) => {
                 let Some(veth) = space.links.get(&name).map(Link::veth) else { continue };
@@ -135,6 +149,8 @@ fn differences(place: &Place, space: &Space) -> io::Result<Vec<Difference>> {
         }
     }
     if matches!(place, Place::Backbone | Place::Network(_) | Place::Gateway(_) | Place::Site(_)) {
+        let links = space.links.keys().map(LinkName::as_str);
+        found.extend(namespace::changed_settings(links).map(|(name, value)| Difference::Setting(name, value)));
         let planned: Vec<KernelRoute> = space
             .routes
             .iter()
@@ -153,4 +169,14 @@ fn differences(place: &Place, space: &Space) -> io::Result<Vec<Difference>> {
         found.extend(strays.filter(|route| !planned.contains(route)).map(Difference::Stray));
     }
     Ok(found)
+}
+
+/// The places among these in which a program runs.
+pub(super) fn inhabited(world: &World, places: Vec<Place>) -> Vec<Place> {
+    let held: BTreeSet<u64> = processes().map(|(_, namespace)| namespace).collect();
+    let lives = |place: &Place| {
+        let namespace = world.spaces.get(place).and_then(|space| space.namespace.try_clone().ok());
+        namespace.and_then(|file| fs::File::from(file).metadata().ok()).is_some_and(|file| held.contains(&file.ino()))
+    };
+    places.into_iter().filter(lives).collect()
 }

@@ -2,7 +2,7 @@
 //! forwarding, in namespaces that are thrown away.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::OpenOptions,
     io,
     net::{Ipv4Addr, SocketAddrV4},
@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use network::plan::{Endpoint, FABRIC_MAC, Filter, LinkName, RouterFilter};
+use network::plan::{Endpoint, FABRIC_MAC, Filter, LinkName, NameServerFilter, RouterFilter};
 
 use super::programs::join;
 use crate::{
@@ -20,17 +20,30 @@ use crate::{
         nft,
     },
     rules::ruleset,
-    wire::Unavailable,
+    wire::{Capabilities, Unavailable},
 };
 
-/// Whether `/dev/net/tun` can be used as well.
-pub(super) fn probe(pids: &OwnedFd) -> Result<bool, Unavailable> {
+/// What can be done beyond what must be; `user_namespace` is passed on.
+pub(super) fn probe(pids: &OwnedFd, user_namespace: bool) -> Result<Capabilities, Unavailable> {
     let tried = thread::scope(|scope| scope.spawn(|| try_all(pids)).join());
-    tried.unwrap_or_else(|_| Err(Unavailable::new("the probe of the kernel failed", "look at the log")))?;
-    Ok(OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok())
+    let failed = |_| Err(Unavailable::new("the probe of the kernel failed", "look at the log"));
+    let stand_ins = tried.unwrap_or_else(failed)?;
+    Ok(Capabilities { user_namespace, tun: tun(), stand_ins })
 }
 
-fn try_all(pids: &OwnedFd) -> Result<(), Unavailable> {
+fn tun() -> Result<(), Unavailable> {
+    let remedy = |error: &io::Error| match error.kind() {
+        io::ErrorKind::PermissionDenied => "let everybody read and write the device (chmod 666 /dev/net/tun)",
+        _ => "load the kernel module tun (modprobe tun)",
+    };
+    let opened = OpenOptions::new().read(true).write(true).open("/dev/net/tun");
+    opened
+        .map(drop)
+        .map_err(|error| Unavailable::new(format!("/dev/net/tun cannot be opened ({error})"), remedy(&error)))
+}
+
+/// Whether the lab can stand in for DNS servers; an error if it cannot do what it must.
+fn try_all(pids: &OwnedFd) -> Result<Result<(), Unavailable>, Unavailable> {
     let namespaces = |error: io::Error| {
         let remedy = "mount /proc/sys for writing and allow network namespaces (sysctl user.max_net_namespaces)";
         Unavailable::new(format!("no network namespace can be set up ({error})"), remedy)
@@ -62,6 +75,9 @@ fn try_all(pids: &OwnedFd) -> Result<(), Unavailable> {
         }
     })?;
     nft::generation()
-        .map(drop)
-        .map_err(|error| Unavailable::new(format!("no nftables ({error})"), "load the kernel module nf_tables"))
+        .map_err(|error| Unavailable::new(format!("no nftables ({error})"), "load the kernel module nf_tables"))?;
+    let asked = NameServerFilter { address: server.ip().to_owned(), ports: BTreeSet::from([53]) };
+    let without =
+        |error| Unavailable::new(format!("no match for sockets ({error})"), "load the kernel module nft_socket");
+    Ok(nft::apply(&ruleset(&Filter::NameServer(asked))).map_err(without))
 }

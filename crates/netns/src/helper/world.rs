@@ -20,6 +20,8 @@ const OTHER_END: Ipv4Addr = Ipv4Addr::new(169, 254, 255, 254);
 #[derive(Default)]
 pub(super) struct World {
     pub(super) spaces: BTreeMap<Place, Space>,
+    /// Whether machines can have the filter of name servers.
+    pub(super) stand_ins: bool,
 }
 
 /// A place.

@@ -58,6 +58,25 @@ pub(crate) fn set(name: &str, value: &str) -> io::Result<()> {
     fs::write(&path, value).map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))
 }
 
+/// The settings of the calling thread's namespace, and of these links of it, that are not as they were
+/// made, with the value they must have.
+pub(crate) fn changed_settings<'a>(
+    links: impl Iterator<Item = &'a str>,
+) -> impl Iterator<Item = (String, &'static str)> {
+    // What forwards is a step's to say; a link has the greater of its own and everybody's setting.
+    let own = SETTINGS
+        .into_iter()
+        .filter(|(name, _)| *name != "ipv4/ip_forward")
+        .map(|(name, value)| (name.to_owned(), value));
+    let of_links = links.map(|link| (format!("ipv4/conf/{link}/rp_filter"), "0"));
+    let differs = |(name, value): &(String, &'static str)| {
+        let found = fs::read_to_string(format!("/proc/sys/net/{name}"));
+        // What cannot be read (no IPv6, a link that is gone) is told otherwise or not at all.
+        found.is_ok_and(|found| !found.split_whitespace().eq(value.split_whitespace()))
+    };
+    own.chain(of_links).filter(differs)
+}
+
 /// Whether the calling thread's namespace forwards.
 pub(crate) fn forwards() -> io::Result<bool> {
     Ok(fs::read_to_string("/proc/sys/net/ipv4/ip_forward")?.trim() == "1")

@@ -1,6 +1,6 @@
 //! A small vocabulary over the `nftables` crate, so that rules read like rules.
 
-use std::{fmt::Display, net::Ipv4Addr};
+use std::{borrow::Cow, fmt::Display, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use network::plan::LinkName;
@@ -8,7 +8,7 @@ use nftables::{
     batch::Batch,
     expr::{
         CT, CTDir, Expression, Fib, FibFlag, FibResult, Map, Meta, MetaKey, NamedExpression, Payload, PayloadField,
-        Prefix, Range, SetItem, Verdict,
+        Prefix, Range, SetItem, Socket, SocketAttr, Verdict,
     },
     schema::{Chain, NfListObject, Nftables, Rule, Set, SetType, SetTypeValue, Table},
     stmt::{JumpTarget, Mangle, Match, NAT, NATFamily, Operator, Reject, RejectType, Statement, VerdictMap},
@@ -283,4 +283,20 @@ pub(super) fn to_source(addr: Expr) -> Stmt {
 
 pub(super) fn to_destination(addr: Expr) -> Stmt {
     Statement::DNAT(Some(NAT { addr: Some(addr), family: Some(NATFamily::IP), port: None, flags: None }))
+}
+
+/// To another port of the same machine.
+pub(super) fn to_port(addr: Expr, number: u16) -> Stmt {
+    Statement::DNAT(Some(NAT { addr: Some(addr), family: Some(NATFamily::IP), port: Some(port(number)), flags: None }))
+}
+
+/// A program here has a socket for it. (One of a transparent proxy's does not count.)
+pub(super) fn has_listener() -> Stmt {
+    let socket = Socket { key: Cow::Owned(SocketAttr::Transparent) };
+    is(Expression::Named(NamedExpression::Socket(socket)), Expression::Number(0))
+}
+
+/// Ends its connection.
+pub(super) fn is_reset() -> Stmt {
+    Statement::Match(Match { left: header("tcp", "flags"), right: text("rst"), op: Operator::IN })
 }

@@ -4,6 +4,7 @@ mod backbone;
 mod gateway;
 mod groups;
 mod lang;
+mod name_server;
 mod router;
 
 use network::plan::Filter;
@@ -26,6 +27,7 @@ pub fn ruleset(filter: &Filter) -> Nftables<'static> {
         Filter::Router(filter) => router::ruleset(filter),
         Filter::Backbone(filter) => backbone::ruleset(filter),
         Filter::Gateway(filter) => gateway::ruleset(filter),
+        Filter::NameServer(filter) => name_server::ruleset(filter),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     keep_silent,
     lang::{
         Expr, Ruleset, Stmt, accept, addresses, any_of, back, concat, destination, drop, goto, header, iif, is,
-        is_known, is_new, is_not, is_question, is_reply, is_translated, jump, jump_by, lookup, meta, oif,
+        is_known, is_new, is_not, is_question, is_reply, is_reset, is_translated, jump, jump_by, lookup, meta, oif,
         original_destination, port, prefix, prefixes, reset, set_mark, source, text, to_destination, to_source,
         track_apart,
     },
@@ -118,9 +118,10 @@ fn arrive<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>
         }
     }
     rules.rule(CHAIN, [is_known(), accept()]);
-    if !filter.dns.is_empty() {
-        // Groups do not see Azure-provided DNS.
-        rules.rule(CHAIN, [is(destination(), addresses(&filter.dns)), accept()]);
+    let mut platform = filter.dns.iter().chain(&filter.metadata).peekable();
+    if platform.peek().is_some() {
+        // Groups do not see Azure-provided DNS, nor the host's metadata service.
+        rules.rule(CHAIN, [is(destination(), addresses(platform)), accept()]);
     }
     let outbound = filter.interfaces.iter().map(|(link, interface)| (link, &interface.outbound));
     let outbound = groups.by_key(outbound);
@@ -173,6 +174,10 @@ fn serve(rules: &mut Ruleset, filter: &RouterFilter) {
         rules.rule(CHAIN, from().into_iter().chain(is_question()).chain([accept()]));
         rules.rule(CHAIN, from().into_iter().chain(pinged()).chain([accept()]));
     }
+    if !filter.metadata.is_empty() {
+        let asked = [is(destination(), addresses(&filter.metadata)), is(header("tcp", "dport"), port(80))];
+        rules.rule(CHAIN, [is(iif(), interfaces())].into_iter().chain(asked).chain([accept()]));
+    }
     if !filter.inbound_endpoints.is_empty() {
         let outside = no_entrance(filter);
         let from = || {
@@ -185,7 +190,7 @@ fn serve(rules: &mut Ruleset, filter: &RouterFilter) {
 }
 
 /// A connection to an API server, in either direction and whatever its age, must have entered by
-/// an endpoint that still leads there.
+/// an endpoint that still leads there; of any other only its end gets through.
 fn enter(rules: &mut Ruleset, filter: &RouterFilter) {
     rules.chain("to_server");
     rules.chain("from_server");
@@ -206,6 +211,8 @@ fn enter(rules: &mut Ruleset, filter: &RouterFilter) {
         let from = concat([original_destination(), source(), header("tcp", "sport")]);
         rules.rule("from_server", [is(from, entrances()), back()]);
     }
+    // The lab resets what came in by an endpoint that leads there no longer.
+    rules.rule("from_server", [is_reset(), back()]);
     rules.rule("to_server", [drop()]);
     rules.rule("from_server", [drop()]);
 }

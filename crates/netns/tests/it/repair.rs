@@ -24,6 +24,8 @@ async fn what_was_broken_by_hand_is_seen_and_repaired() {
         ("ip neigh del 10.0.0.5 dev vm-2", "link vm-2"),
         ("nft flush ruleset", "filter"),
         ("sysctl -qw net.ipv4.ip_forward=0 || echo 0 > /proc/sys/net/ipv4/ip_forward", "forwarding"),
+        ("echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter", "sysctl ipv4/conf/all/rp_filter"),
+        ("echo 1 > /proc/sys/net/ipv4/conf/vm-1/rp_filter", "sysctl ipv4/conf/vm-1/rp_filter"),
         ("ip rule del fwmark 7", "route blackhole 10.7.0.0/16 table 7"),
         ("ip route add blackhole 10.0.0.9/32", "stray route 10.0.0.9/32 table 254"),
     ];

@@ -102,6 +102,7 @@ impl Lab {
                     let bound = dns::Server::adopt(view, opened.udp.expect("UDP"), opened.tcp).expect("a view");
                     self.views.insert((opened.place, opened.at), self.dns.serve(bound));
                 }
+                Listener::Metadata => {}
                 Listener::ApiServers => {
                     let listener = TcpListener::from_std(opened.tcp).expect("a listener");
                     self.servers = Some(tokio::spawn(api_servers(listener, Arc::clone(&self.planned))));

@@ -14,6 +14,7 @@ use azure::{
 };
 
 use crate::{
+    names::DNS_PORT,
     network::{Client, Cluster, Network, PublicHolder, SiteNetwork},
     route,
     security::SecurityGroup,
@@ -60,6 +61,7 @@ impl Network {
                 Kind::LabClient => units.insert(Unit::Client(resource.id().clone())),
                 _ => false,
             };
+            network.count_name_servers(resource, true);
             units.extend(vantage_of(resource).map(Unit::Vantage));
         }
         network.recompile(units);
@@ -71,18 +73,38 @@ impl Network {
     #[must_use]
     pub fn advance<'a>(&self, estate: &Estate, changed: impl IntoIterator<Item = &'a ResourceId>) -> Self {
         let mut units = BTreeSet::new();
-        for id in changed {
-            for estate in [&self.estate, estate] {
+        let mut network = self.clone();
+        for id in changed.into_iter().collect::<BTreeSet<_>>() {
+            for (estate, comes) in [(&self.estate, false), (estate, true)] {
                 if let Some(resource) = estate.get(id) {
                     touched(estate, resource, &mut units);
+                    network.count_name_servers(resource, comes);
                 }
             }
         }
-        let mut network = self.clone();
         network.estate = estate.clone();
         network.vantages.insert(Vantage::Internet);
         network.recompile(units);
         network
+    }
+
+    /// Counts the name servers that a resource, which comes or goes, tells somebody to ask.
+    fn count_name_servers(&mut self, resource: &Resource, comes: bool) {
+        let told = |servers: &[Ipv4Addr]| servers.iter().map(|server| (*server, DNS_PORT)).collect();
+        let servers: Vec<(Ipv4Addr, u16)> = match resource.model() {
+            Model::VirtualNetwork(network) => told(&network.dns_servers),
+            Model::NetworkInterface(nic) => told(&nic.dns_servers),
+            Model::LabClient(client) => told(&client.dns_servers),
+            Model::ForwardingRule(rule) => rule.targets.clone(),
+            _ => return,
+        };
+        for server in servers {
+            let count = self.name_servers.get(&server).copied().unwrap_or_default();
+            match if comes { count + 1 } else { count.saturating_sub(1) } {
+                0 => self.name_servers.remove(&server),
+                count => self.name_servers.insert(server, count),
+            };
+        }
     }
 
     fn recompile(&mut self, units: BTreeSet<Unit>) {
@@ -264,7 +286,8 @@ fn touched(estate: &Estate, resource: &Resource, units: &mut BTreeSet<Unit>) {
             }
         }
         Model::InboundEndpoint(endpoint) => units.extend(endpoint.subnet.parent().map(Unit::VirtualNetwork)),
-        Model::OutboundEndpoint(_) => {
+        Model::OutboundEndpoint(endpoint) => {
+            units.extend(endpoint.subnet.parent().map(Unit::VirtualNetwork));
             for ruleset in estate.referrers(id) {
                 touch_forwarding(estate, ruleset.id(), units);
             }

@@ -61,6 +61,7 @@ fn add_subnet(estate: &Estate, network: &mut VirtualNetwork, id: &ResourceId, de
         network_security_group: declared.network_security_group.clone(),
         route_table: declared.route_table.clone(),
         private_endpoint_policies: declared.private_endpoint_policies,
+        forwards_names: estate.referrers(id).any(|referrer| matches!(referrer.model(), Model::OutboundEndpoint(_))),
     });
     for resource in estate.referrers(id) {
         match resource.model() {

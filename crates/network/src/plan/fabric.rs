@@ -4,7 +4,11 @@
 //! outside Azure contributes. Advancing makes again the units whose compiled inputs changed; the
 //! backbone is the sum of the units' contributions, kept in persistent sets.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+};
 
 use azure::{ResourceId, model::Model};
 use imbl::{OrdMap, OrdSet, ordmap::DiffItem};
@@ -17,7 +21,7 @@ use super::{
 };
 use crate::{
     network::{Client, Network},
-    virtual_network::Gateway,
+    virtual_network::{Gateway, VirtualNetwork},
 };
 
 /// Every namespace and every veth pair.
@@ -28,9 +32,21 @@ pub struct Fabric {
     /// The pairs between them.
     pub veths: OrdSet<Veth>,
     source: Network,
+    /// The subnets that somebody visits.
+    visited: OrdSet<ResourceId>,
     numbers: FabricNumbers,
     units: OrdMap<UnitId, Arc<Unit>>,
     backbone_routes: OrdSet<Route>,
+}
+
+/// The way from a private endpoint to an API server: connections by it are accepted at an address of
+/// its own, so that they can be ended when it leads there no longer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entrance {
+    /// The endpoint's network interface.
+    pub interface: ResourceId,
+    /// The cluster.
+    pub cluster: ResourceId,
 }
 
 /// Who has which number.
@@ -40,8 +56,10 @@ pub(super) struct FabricNumbers {
     networks: Numbers<Place>,
     /// All other places.
     hosts: Numbers<Place>,
-    /// Clusters, by their address among the API servers.
-    pub(super) clusters: Numbers<ResourceId>,
+    /// Private endpoints' ways to API servers, by their address among these.
+    pub(super) entrances: Numbers<Entrance>,
+    /// Clients of each gateway, by their tunnels' addresses.
+    tunnels: BTreeMap<ResourceId, Numbers<Place>>,
     /// Links that steer from a network to an appliance in a peered one.
     pub(super) steering: Numbers<(ResourceId, Ipv4Addr)>,
 }
@@ -55,10 +73,19 @@ impl Fabric {
     /// The fabric of `network`, given that of an earlier one. Costs the size of what changed.
     #[must_use]
     pub fn advance(&self, network: &Network) -> Self {
+        self.advance_with(network, &self.visited)
+    }
+
+    /// The same, with a place in each of the subnets in `visited` where somebody can stand at an address
+    /// that nobody has.
+    #[must_use]
+    pub fn advance_with(&self, network: &Network, visited: &OrdSet<ResourceId>) -> Self {
         let mut next = self.clone();
         next.source = network.clone();
-        next.renumber_clusters(self.source.clusters(), network.clusters());
-        for unit in self.changed(network) {
+        next.visited = visited.clone();
+        let come_or_gone = self.visited.clone().symmetric_difference(visited.clone());
+        let visited = come_or_gone.iter().filter_map(ResourceId::parent).map(UnitId::Network);
+        for unit in self.changed(network).into_iter().chain(visited).collect::<BTreeSet<_>>() {
             next.replace(unit, network);
         }
         let backbone = backbone::namespace(network, &next.backbone_routes);
@@ -71,9 +98,20 @@ impl Fabric {
     /// The cluster whose API server was reached at this address of the backbone.
     pub fn cluster_at(&self, address: Ipv4Addr) -> Option<&ResourceId> {
         match backbone::number_of(address) {
-            Some(number) => self.numbers.clusters.key_of(number),
+            Some(number) => self.numbers.entrances.key_of(number).map(|entrance| &entrance.cluster),
             None => backbone::public_cluster(&self.source, address),
         }
+    }
+
+    /// The subnets in which there is a place for a visitor, if they have an address for one.
+    pub fn visited(&self) -> &OrdSet<ResourceId> {
+        &self.visited
+    }
+
+    /// By which private endpoint whoever was accepted at this address of the backbone has come; nothing
+    /// if the address is a public one, or that endpoint leads there no longer.
+    pub fn entrance_at(&self, address: Ipv4Addr) -> Option<&Entrance> {
+        self.numbers.entrances.key_of(backbone::number_of(address)?)
     }
 
     /// The units whose inputs differ between the fabric's network and `network`.
@@ -106,6 +144,13 @@ impl Fabric {
         for id in differing(self.source.clusters(), network.clusters()) {
             units.extend(networks_with_endpoints_to(network, id).map(UnitId::Network));
         }
+        for address in renamed(&self.source, network) {
+            let standing = |compiled: &&Arc<VirtualNetwork>| compiled.interfaces.contains_key(&address);
+            let networks = network.virtual_networks().values().filter(standing);
+            units.extend(networks.map(|compiled| UnitId::Network(compiled.id.clone())));
+            let machines = network.clients().values().filter(|client| client.address == Some(address));
+            units.extend(machines.map(|client| UnitId::Client(client.id.clone())));
+        }
         for id in differing(&self.source.routing, &network.routing) {
             units.insert(UnitId::Network(id.clone()));
         }
@@ -113,19 +158,6 @@ impl Fabric {
             units.extend(both.iter().flat_map(|source| guarded_networks(source, id)).map(UnitId::Network));
         }
         units
-    }
-
-    fn renumber_clusters<T>(&mut self, before: &OrdMap<ResourceId, Arc<T>>, after: &OrdMap<ResourceId, Arc<T>>)
-    where
-        T: PartialEq,
-    {
-        for item in before.diff(after) {
-            match item {
-                DiffItem::Add(id, _) => _ = self.numbers.clusters.hold(id),
-                DiffItem::Remove(id, _) => self.numbers.clusters.release(id),
-                DiffItem::Update { .. } => {}
-            }
-        }
     }
 
     fn replace(&mut self, id: UnitId, network: &Network) {
@@ -141,10 +173,13 @@ impl Fabric {
                 self.backbone_routes.remove(route);
             }
         }
-        let Some(unit) = Unit::compile(&id, network, &mut self.numbers) else {
+        let Some(unit) = Unit::compile(&id, network, &self.visited, &mut self.numbers) else {
             self.numbers.forget(&id, old.as_deref());
             return;
         };
+        for entrance in old.iter().flat_map(|old| &old.entrances).filter(|held| !unit.entrances.contains(held)) {
+            self.numbers.entrances.release(entrance);
+        }
         self.namespaces.extend(unit.namespaces.iter().cloned());
         self.veths.extend(unit.veths.iter().cloned());
         self.backbone_routes.extend(unit.backbone.iter().cloned());
@@ -176,6 +211,19 @@ impl FabricNumbers {
         self.of(place).hold(place)
     }
 
+    /// The number of a client among those of `gateway`, from 1 on.
+    pub(super) fn tunnel(&mut self, gateway: &ResourceId, client: &Place) -> u32 {
+        for (_, others) in self.tunnels.iter_mut().filter(|(id, _)| *id != gateway) {
+            others.release(client);
+        }
+        self.tunnels.entry(gateway.clone()).or_default().hold(client)
+    }
+
+    /// A client has no tunnel any more.
+    pub(super) fn leave_tunnels(&mut self, client: &Place) {
+        self.tunnels.values_mut().for_each(|clients| clients.release(client));
+    }
+
     fn of(&mut self, place: &Place) -> &mut Numbers<Place> {
         if matches!(place, Place::Network(_)) { &mut self.networks } else { &mut self.hosts }
     }
@@ -185,8 +233,14 @@ impl FabricNumbers {
         for (place, _) in old.into_iter().flat_map(|unit| &unit.namespaces) {
             self.of(place).release(place);
         }
-        if let UnitId::Network(network) = id {
-            self.steering.release_all(|(from, _)| from == network);
+        for entrance in old.into_iter().flat_map(|unit| &unit.entrances) {
+            self.entrances.release(entrance);
+        }
+        match id {
+            UnitId::Network(network) => self.steering.release_all(|(from, _)| from == network),
+            UnitId::Gateway(gateway) => _ = self.tunnels.remove(gateway),
+            UnitId::Client(client) => self.leave_tunnels(&Place::Client(client.clone())),
+            UnitId::Internet | UnitId::Site(_) => {}
         }
     }
 }
@@ -227,4 +281,13 @@ fn differing<'a, T: PartialEq>(
     before.diff(after).map(|item| match item {
         DiffItem::Add(id, _) | DiffItem::Remove(id, _) | DiffItem::Update { new: (id, _), .. } => id,
     })
+}
+
+/// The addresses that began or ceased to be asked for names.
+fn renamed(before: &Network, after: &Network) -> BTreeSet<Ipv4Addr> {
+    let differing = before.name_servers.diff(&after.name_servers).filter_map(|item| match item {
+        DiffItem::Add((address, _), _) | DiffItem::Remove((address, _), _) => Some(*address),
+        DiffItem::Update { .. } => None,
+    });
+    differing.collect()
 }

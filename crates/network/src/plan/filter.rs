@@ -66,6 +66,8 @@ pub enum Filter {
     Backbone(BackboneFilter),
     /// A VPN gateway or the router of a site.
     Gateway(GatewayFilter),
+    /// A machine that is to be asked for names.
+    NameServer(NameServerFilter),
 }
 
 /// A router's filter. Everything that is not said to pass is dropped in silence; no error message
@@ -73,7 +75,7 @@ pub enum Filter {
 ///
 /// A packet meets, in this order: its link's table; whether it may have its source (peers' flows
 /// that are known are not asked again); unless its flow is known, the groups of its sender and of
-/// the endpoint it is for, none of which see [`dns`](Self::dns); translation into an endpoint or to
+/// the endpoint it is for, none of which see [`dns`](Self::dns) and [`metadata`](Self::metadata); translation into an endpoint or to
 /// the machine behind a public address; for what goes to or comes from an API server, whether the
 /// flow's endpoint still leads there, whatever the flow's age; unless its flow is known, whether the
 /// one link leads to the other, and the groups of its receiver; translation of its source.
@@ -100,6 +102,8 @@ pub struct RouterFilter {
     pub outbound: Option<Ipv4Addr>,
     /// Addresses where Azure-provided DNS answers machines only (168.63.129.16).
     pub dns: BTreeSet<Ipv4Addr>,
+    /// Addresses where the instance metadata service answers machines only (169.254.169.254).
+    pub metadata: BTreeSet<Ipv4Addr>,
     /// Addresses where a DNS private resolver answers whoever gets there, with the groups that see
     /// what is asked.
     pub inbound_endpoints: BTreeMap<Ipv4Addr, Vec<GroupId>>,
@@ -164,4 +168,14 @@ pub struct GatewayFilter {
     pub network: Option<LinkName>,
     /// Links to clients and sites with the sources that may come by them. They do not reach each other.
     pub sources: BTreeMap<LinkName, Vec<Ipv4Net>>,
+}
+
+/// A machine's that somebody is told to ask for names: questions that no program there listens for go
+/// to the lab's stand-in at [`STAND_IN_PORT`](super::STAND_IN_PORT).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameServerFilter {
+    /// The machine's address.
+    pub address: Ipv4Addr,
+    /// The ports at which it is asked.
+    pub ports: BTreeSet<u16>,
 }

@@ -29,14 +29,14 @@ mod types;
 mod unit;
 
 pub use diff::{Plan, Step};
-pub use fabric::Fabric;
+pub use fabric::{Entrance, Fabric};
 pub use filter::{
-    Addresses, BackboneFilter, Endpoint, Filter, GatewayFilter, GroupId, InterfaceFilter, PacketRule, PeerFilter,
-    Protocol, RouterFilter,
+    Addresses, BackboneFilter, Endpoint, Filter, GatewayFilter, GroupId, InterfaceFilter, NameServerFilter, PacketRule,
+    PeerFilter, Protocol, RouterFilter,
 };
 pub use outside::TunnelAddresses;
 pub use standing::Standing;
 pub use types::{
     API_SERVER_RANGE, BACKBONE_HOP, FABRIC_MAC, LinkEnd, LinkName, Listener, MAIN_TABLE, NETWORK_RANGE, Namespace,
-    PUBLIC_DNS, Place, Route, RouteTarget, Veth, mac_of,
+    PUBLIC_DNS, Place, Route, RouteTarget, STAND_IN_PORT, Veth, mac_of,
 };

@@ -13,9 +13,10 @@ use super::{
     fabric::FabricNumbers,
     filter::{Filter, GatewayFilter},
     types::{BACKBONE_HOP, FABRIC_MAC, LinkEnd, LinkName, Namespace, Place, Route, RouteTarget, mac_of},
-    unit::{Unit, main_route, via},
+    unit::{Unit, main_route, stand_in, via},
 };
 use crate::{
+    answer::ViewId,
     network::{Client, Network, SiteNetwork},
     virtual_network::{Gateway, VirtualNetwork},
 };
@@ -42,7 +43,10 @@ pub(super) fn client(network: &Network, client: &Client, numbers: &mut FabricNum
     let mut unit = Unit::default();
     let place = Place::Client(client.id.clone());
     unit.join_backbone(&place, INTERNET, client.public_address, numbers);
-    let mut routes = Vec::new();
+    let (mut routes, mut asked) = (Vec::new(), None);
+    if client.gateway.is_none() {
+        numbers.leave_tunnels(&place);
+    }
     if let Some((compiled, gateway)) = client.gateway.as_ref().and_then(|id| gateway_of(network, id)) {
         routes.extend(join_tunnel(&mut unit, &place, compiled, gateway, numbers));
     } else if let (Some(id), Some(address)) = (&client.site, client.address)
@@ -57,8 +61,13 @@ pub(super) fn client(network: &Network, client: &Client, numbers: &mut FabricNum
         let behind = gateways_of(network, site).flat_map(|(compiled, _)| advertised(compiled));
         let inside = site.address_space.iter().copied().chain(behind);
         routes.extend(inside.map(|prefix| main_route(prefix, via(SITE, hop))));
+        asked = Some(address);
     }
-    unit.add(place, machine(routes));
+    let mut namespace = machine(routes);
+    if let Some(address) = asked {
+        stand_in(network, address, ViewId::Public, &mut namespace);
+    }
+    unit.add(place, namespace);
     unit
 }
 
@@ -186,7 +195,7 @@ pub(super) fn tunnel_address(gateway: &Gateway, client: &Place, numbers: &mut Fa
     // The first address is the gateway's own end.
     let skipped = match client {
         Place::VpnClient(_) => 1,
-        _ => 1 + numbers.number(client) as usize,
+        _ => 1 + numbers.tunnel(&gateway.id, client) as usize,
     };
     let address = pool.hosts().nth(skipped)?;
     let served = TunnelAddresses::of(*pool).map(|addresses| *addresses.served.start());
@@ -236,5 +245,27 @@ mod tests {
         assert_eq!(shares("10.9.0.0/29").unwrap(), "10.9.0.1 10.9.0.4-10.9.0.6");
         assert_eq!(shares("10.0.0.0/8").unwrap(), "10.0.0.1 10.128.0.0-10.128.127.254");
         assert_eq!(["10.9.0.0/30", "10.9.0.0/31", "10.9.0.0/32"].map(shares), [const { None }; 3]);
+    }
+
+    #[test]
+    fn a_pool_has_addresses_for_as_many_clients_as_it_says() {
+        for (pool, clients) in [("172.16.201.0/24", 125), ("10.9.0.0/29", 1), ("10.9.0.0/30", 0)] {
+            let pool: Ipv4Net = pool.parse().unwrap();
+            let id = |name: &str| ResourceId::subscription_scope("s").child("gateways", name);
+            let gateway = Gateway {
+                id: id("gw"),
+                subnet: id("subnet"),
+                public_address: None,
+                client_address_pool: vec![pool],
+                custom_routes: Vec::new(),
+                sites: Vec::new(),
+            };
+            let mut numbers = FabricNumbers::default();
+            let client = |number: usize| Place::Client(id(&number.to_string()));
+            let given: Vec<_> =
+                (0..200).map_while(|number| tunnel_address(&gateway, &client(number), &mut numbers)).collect();
+            assert_eq!((given.len(), azure::addressing::lab_clients_max(pool)), (clients, clients), "{pool}");
+            assert!(!given.contains(&tunnel_address(&gateway, &Place::VpnClient(id("gw")), &mut numbers).unwrap()));
+        }
     }
 }

@@ -18,21 +18,21 @@ use ipnet::Ipv4Net;
 
 use super::{
     backbone,
-    fabric::FabricNumbers,
+    fabric::{Entrance, FabricNumbers},
     filter::{Addresses, Endpoint, Filter, GroupId, InterfaceFilter, PacketRule, PeerFilter, Protocol, RouterFilter},
     numbers::nth,
     types::{
         API_SERVER_RANGE, BACKBONE_HOP, DNS_PORT, FABRIC_MAC, LinkEnd, LinkName, Listener, MAIN_TABLE, Namespace,
         Place, Route, RouteTarget, STEERING_BASE, mac_of,
     },
-    unit::{Unit, main_route, via},
+    unit::{Unit, main_route, stand_in, via},
 };
 use crate::{
     answer::ViewId,
     network::Network,
     route::{self, AZURE_DNS, EffectiveRoute, NextHop},
     security::Tags,
-    virtual_network::{Gateway, Interface, PeeredNetwork, VirtualNetwork},
+    virtual_network::{Gateway, Interface, PeeredNetwork, Subnet, VirtualNetwork},
 };
 
 /// The router's link to the backbone.
@@ -41,11 +41,20 @@ const BACKBONE: &str = "backbone";
 const GATEWAY: &str = "gateway";
 /// A machine's link.
 const MACHINE: &str = "eth0";
+/// Where machines in Azure ask for what they are and for tokens, by HTTP (documentation "Azure Instance
+/// Metadata Service": served by the host, not routable, not under groups).
+const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+const METADATA_PORT: u16 = 80;
 /// Tables of links that steer come after those of subnets.
 const STEERING_TABLES: u32 = 100_000;
 
 /// The unit of a network.
-pub(super) fn compile(network: &Network, compiled: &VirtualNetwork, numbers: &mut FabricNumbers) -> Unit {
+pub(super) fn compile(
+    network: &Network,
+    compiled: &VirtualNetwork,
+    visited: &OrdSet<ResourceId>,
+    numbers: &mut FabricNumbers,
+) -> Unit {
     let place = Place::Network(compiled.id.clone());
     let mut router = Router {
         network,
@@ -63,6 +72,9 @@ pub(super) fn compile(network: &Network, compiled: &VirtualNetwork, numbers: &mu
         } else {
             router.add_endpoint(*address, interface);
         }
+    }
+    for subnet in compiled.subnets.iter().filter(|subnet| subnet.forwards_names || visited.contains(&subnet.id)) {
+        router.add_visitor(subnet);
     }
     for peer in compiled.open_peers() {
         router.add_peer(peer);
@@ -96,29 +108,11 @@ impl Router<'_> {
 
     fn add_machine(&mut self, address: Ipv4Addr, interface: &Interface) {
         let machine = Place::Machine(interface.id.clone());
-        let name = machine_link(address);
         let Some(subnet) = self.compiled.subnet(&interface.subnet) else { return };
-        let Some(hop) = subnet.prefixes.iter().copied().find(|prefix| prefix.contains(&address)).map(gateway_of) else {
-            return;
-        };
-        self.unit.join(
-            LinkEnd {
-                place: self.place.clone(),
-                name: name.clone(),
-                mac: FABRIC_MAC,
-                addresses: Vec::new(),
-                neighbours: vec![address],
-            },
-            LinkEnd {
-                place: machine.clone(),
-                name: LinkName::new(MACHINE),
-                mac: mac_of(address),
-                addresses: vec![address],
-                neighbours: vec![hop],
-            },
-        );
-        let routes = OrdSet::unit(main_route(Ipv4Net::default(), via(MACHINE, hop)));
-        self.unit.add(machine, Namespace { forwarding: interface.ip_forwarding, routes, ..Namespace::default() });
+        let Some(mut namespace) = self.seat(address, &machine, subnet) else { return };
+        namespace.forwarding = interface.ip_forwarding;
+        stand_in(self.network, address, ViewId::VirtualNetwork(self.compiled.id.clone()), &mut namespace);
+        self.unit.add(machine, namespace);
         if let Some(public) = interface.public_address {
             self.filter.public.insert(public, address);
             let (link, hop) = (self.numbers.label(&self.place), self.numbers.address(&self.place));
@@ -132,7 +126,49 @@ impl Router<'_> {
             outbound: self.groups(Direction::Outbound, [own, shared], &subnet.id),
             inbound: self.groups(Direction::Inbound, [shared, own], &subnet.id),
         };
-        self.filter.interfaces.insert(name, filter);
+        self.filter.interfaces.insert(machine_link(address), filter);
+    }
+
+    /// Somebody at an address of a subnet that nobody has.
+    fn add_visitor(&mut self, subnet: &Subnet) {
+        let visitor = Place::Visitor(subnet.id.clone());
+        let Some(address) = self.network.subnet_seat(&subnet.id).map(|seat| seat.address) else { return };
+        let Some(namespace) = self.seat(address, &visitor, subnet) else { return };
+        self.unit.add(visitor, namespace);
+        let shared = [subnet.network_security_group.as_ref()];
+        let filter = InterfaceFilter {
+            addresses: vec![address],
+            forwards: false,
+            outbound: self.groups(Direction::Outbound, shared, &subnet.id),
+            inbound: self.groups(Direction::Inbound, shared, &subnet.id),
+        };
+        self.filter.interfaces.insert(machine_link(address), filter);
+        if let Some(table) = self.table_of(&subnet.id) {
+            self.filter.tables.insert(machine_link(address), table);
+        }
+    }
+
+    /// Joins whoever is at an address of a subnet; gives its namespace.
+    fn seat(&mut self, address: Ipv4Addr, place: &Place, subnet: &Subnet) -> Option<Namespace> {
+        let hop = subnet.prefixes.iter().copied().find(|prefix| prefix.contains(&address)).map(gateway_of)?;
+        self.unit.join(
+            LinkEnd {
+                place: self.place.clone(),
+                name: machine_link(address),
+                mac: FABRIC_MAC,
+                addresses: Vec::new(),
+                neighbours: vec![address],
+            },
+            LinkEnd {
+                place: place.clone(),
+                name: LinkName::new(MACHINE),
+                mac: mac_of(address),
+                addresses: vec![address],
+                neighbours: vec![hop],
+            },
+        );
+        let routes = OrdSet::unit(main_route(Ipv4Net::default(), via(MACHINE, hop)));
+        Some(Namespace { routes, ..Namespace::default() })
     }
 
     fn add_endpoint(&mut self, address: Ipv4Addr, interface: &Interface) {
@@ -147,7 +183,9 @@ impl Router<'_> {
         let shared = subnet.network_security_group.as_ref().filter(|_| guarded);
         let own = interface.network_security_group.as_ref().filter(|_| guarded);
         let inbound = self.groups(Direction::Inbound, [shared, own], &subnet.id);
-        let server = backbone::server(self.numbers.clusters.hold(&cluster.id));
+        let entrance = Entrance { interface: interface.id.clone(), cluster: cluster.id.clone() };
+        let server = backbone::server(self.numbers.entrances.hold(&entrance));
+        self.unit.entrances.insert(entrance);
         self.filter.endpoints.insert(address, Endpoint { port: server.port(), server, inbound });
     }
 
@@ -263,8 +301,10 @@ impl Router<'_> {
             let entrances = self.filter.endpoints.keys().chain(self.filter.inbound_endpoints.keys());
             let bypassed: Vec<_> = entrances.filter(elsewhere).map(|at| (table, *at)).collect();
             self.filter.bypassed.extend(bypassed);
-            // The host answers for the platform's address before any route.
-            self.routes.insert((table, AZURE_DNS.into()), RouteTarget::Throw);
+            // The host answers for the platform's addresses before any route.
+            for address in [AZURE_DNS, METADATA] {
+                self.routes.insert((table, address.into()), RouteTarget::Throw);
+            }
             let inside = self.compiled.interfaces.iter().filter(|(_, interface)| interface.subnet == subnet.id);
             for (address, interface) in inside {
                 if is_machine(interface) {
@@ -366,10 +406,12 @@ impl Router<'_> {
         }
     }
 
-    /// The addresses at which names are asked.
+    /// The addresses at which names are asked, and that of the instance metadata service.
     fn add_names(&mut self) {
         self.main(AZURE_DNS, RouteTarget::Local);
         self.filter.dns.insert(AZURE_DNS);
+        self.main(METADATA, RouteTarget::Local);
+        self.filter.metadata.insert(METADATA);
         for (address, endpoint) in &self.compiled.inbound_endpoints {
             self.main(*address, RouteTarget::Local);
             let subnet = self.compiled.subnet(&endpoint.subnet);
@@ -401,8 +443,16 @@ impl Router<'_> {
 
     fn finish(mut self) -> Unit {
         let dns = |address: Ipv4Addr| (SocketAddrV4::new(address, DNS_PORT), self.view());
-        let listeners: OrdMap<_, _> =
-            self.filter.dns.iter().chain(self.filter.inbound_endpoints.keys()).map(|address| dns(*address)).collect();
+        let metadata = self.filter.metadata.iter();
+        let metadata = metadata.map(|address| (SocketAddrV4::new(*address, METADATA_PORT), Listener::Metadata));
+        let listeners: OrdMap<_, _> = self
+            .filter
+            .dns
+            .iter()
+            .chain(self.filter.inbound_endpoints.keys())
+            .map(|address| dns(*address))
+            .chain(metadata)
+            .collect();
         let routes = std::mem::take(&mut self.routes);
         let namespace = Namespace {
             forwarding: true,

@@ -20,20 +20,24 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// How a client at `vantage` stands; `None` when the fabric has no machine there (a subnet is
-    /// none, nor is an interface whose machine is stopped).
+    /// How a client at `vantage` stands; `None` when the fabric has no machine there (a subnet
+    /// that nobody visits, an interface whose machine is stopped).
     pub fn of(network: &Network, fabric: &Fabric, vantage: &Vantage) -> Option<Self> {
         let place = match vantage {
             Vantage::Internet => Place::Internet,
             Vantage::Interface(id) => Place::Machine(id.clone()),
             Vantage::VpnClient(id) => Place::VpnClient(id.clone()),
             Vantage::Client(id) => Place::Client(id.clone()),
-            Vantage::Subnet(_) => return None,
+            Vantage::Subnet(id) => Place::Visitor(id.clone()),
         };
         fabric.namespaces.get(&place)?;
         let mut dns_servers = network.dns_servers(vantage);
         if dns_servers.is_empty() {
-            dns_servers.push(if matches!(vantage, Vantage::Interface(_)) { AZURE_DNS } else { PUBLIC_DNS });
+            dns_servers.push(if matches!(vantage, Vantage::Interface(_) | Vantage::Subnet(_)) {
+                AZURE_DNS
+            } else {
+                PUBLIC_DNS
+            });
         }
         let entries = match vantage {
             Vantage::Client(id) => network.client(id).map(|client| client.hosts.as_slice()),

@@ -23,6 +23,8 @@ pub const API_SERVER_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(240, 0, 0, 0), 5);
 pub const PUBLIC_DNS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 53);
 /// The port of DNS.
 pub(super) const DNS_PORT: u16 = 53;
+/// Where the lab answers for a machine that is to be asked for names while no program there listens.
+pub const STAND_IN_PORT: u16 = 9953;
 /// Where networks' routers have their addresses in the backbone, and with them all in a network
 /// that has no public address. Like the API servers', these are reserved (RFC 1112): neither Azure
 /// nor the management plane gives them to anybody.
@@ -58,6 +60,9 @@ pub enum Place {
     Site(ResourceId),
     /// The machine behind a network interface.
     Machine(ResourceId),
+    /// Somebody in a subnet, at an address that nobody has: whoever visits it, and the outbound
+    /// endpoint of a DNS private resolver.
+    Visitor(ResourceId),
     /// A point-to-site client of a gateway.
     VpnClient(ResourceId),
     /// A machine outside Azure.
@@ -73,6 +78,7 @@ impl fmt::Display for Place {
             Self::Gateway(id) => write!(f, "gateway {}", id.name()),
             Self::Site(id) => write!(f, "site {}", id.name()),
             Self::Machine(id) => write!(f, "machine {}", id.name()),
+            Self::Visitor(id) => write!(f, "visitor of {}", id.name()),
             Self::VpnClient(id) => write!(f, "vpn client of {}", id.name()),
             Self::Client(id) => write!(f, "client {}", id.name()),
         }
@@ -162,6 +168,8 @@ pub struct Route {
 pub enum Listener {
     /// A DNS view, UDP and TCP.
     Dns(ViewId),
+    /// The instance metadata service, TCP.
+    Metadata,
     /// The API servers, TCP, told apart by the local address of the accepted connection.
     ApiServers,
 }

@@ -1,17 +1,24 @@
 //! A part of the fabric that is compiled as a whole.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::Arc,
+};
 
 use azure::ResourceId;
+use imbl::OrdSet;
 
 use super::{
-    fabric::FabricNumbers,
+    fabric::{Entrance, FabricNumbers},
+    filter::{Filter, NameServerFilter},
     outside, router,
     types::{
-        BACKBONE_HOP, FABRIC_MAC, LinkEnd, LinkName, MAIN_TABLE, Namespace, Place, Route, RouteTarget, Veth, mac_of,
+        BACKBONE_HOP, FABRIC_MAC, LinkEnd, LinkName, Listener, MAIN_TABLE, Namespace, Place, Route, RouteTarget,
+        STAND_IN_PORT, Veth, mac_of,
     },
 };
-use crate::network::Network;
+use crate::{answer::ViewId, network::Network};
 
 /// Which part.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,14 +44,23 @@ pub(super) struct Unit {
     pub(super) veths: Vec<Veth>,
     /// Routes of the backbone that lead into it.
     pub(super) backbone: Vec<Route>,
+    /// Its endpoints' ways to API servers.
+    pub(super) entrances: BTreeSet<Entrance>,
 }
 
 impl Unit {
     /// The unit, if there is such a thing in `network`.
-    pub(super) fn compile(id: &UnitId, network: &Network, numbers: &mut FabricNumbers) -> Option<Self> {
+    ///
+    /// `visited` are the subnets that somebody visits.
+    pub(super) fn compile(
+        id: &UnitId,
+        network: &Network,
+        visited: &OrdSet<ResourceId>,
+        numbers: &mut FabricNumbers,
+    ) -> Option<Self> {
         match id {
             UnitId::Internet => Some(outside::internet(numbers)),
-            UnitId::Network(id) => Some(router::compile(network, network.virtual_network(id)?, numbers)),
+            UnitId::Network(id) => Some(router::compile(network, network.virtual_network(id)?, visited, numbers)),
             UnitId::Gateway(id) => outside::gateway(network, id, numbers),
             UnitId::Site(id) => outside::site(network, id, numbers),
             UnitId::Client(id) => Some(outside::client(network, network.client(id)?, numbers)),
@@ -101,4 +117,14 @@ pub(super) fn main_route(to: impl Into<ipnet::Ipv4Net>, target: RouteTarget) -> 
 /// Out of `link` through `hop`.
 pub(super) fn via(link: impl Into<String>, hop: Ipv4Addr) -> RouteTarget {
     RouteTarget::Via(LinkName::new(link), hop)
+}
+
+/// The lab's stand-in at a machine, if somebody is told to ask `address` for names: it answers out of
+/// `view` what no program there listens for.
+pub(super) fn stand_in(network: &Network, address: Ipv4Addr, view: ViewId, namespace: &mut Namespace) {
+    let ports: BTreeSet<u16> = network.name_server_ports(address).collect();
+    if !ports.is_empty() {
+        namespace.filter = Filter::NameServer(NameServerFilter { address, ports });
+        namespace.listeners.insert(SocketAddrV4::new(address, STAND_IN_PORT), Listener::Dns(view));
+    }
 }

@@ -135,6 +135,31 @@ fn a_network_with_a_cluster_a_peer_and_a_machine_is_planned() {
 }
 
 #[test]
+fn a_visitor_stands_at_a_free_address_and_whoever_is_asked_for_names_has_a_stand_in() {
+    let sketch = Sketch::new().network_with_dns("v", "10.1.0.0/24", &["10.1.0.4"]).nic("dns", "v", "10.1.0.4");
+    let network = Network::compile(&sketch.clone().nic("vm", "v", "10.1.0.5").estate());
+    let subnet = network.virtual_networks().values().next().unwrap().subnets[0].id.clone();
+    let [visitor, dns, vm] = [
+        Place::Visitor(subnet.clone()),
+        Place::Machine(sketch.id(Kind::NetworkInterface, "dns")),
+        Place::Machine(sketch.id(Kind::NetworkInterface, "vm")),
+    ];
+    let before = Fabric::compile(&network);
+    assert!(!before.namespaces.contains_key(&visitor), "nobody visits");
+    assert!(matches!(&before.namespaces[&dns].filter, Filter::NameServer(filter) if filter.ports.contains(&53)));
+    assert_eq!((before.namespaces[&dns].listeners.len(), before.namespaces[&vm].listeners.len()), (1, 0));
+
+    let after = before.advance_with(&network, &imbl::OrdSet::unit(subnet));
+    let link = after.veths.iter().find(|veth| veth.far.place == visitor || veth.near.place == visitor).unwrap();
+    let end = if link.far.place == visitor { &link.far } else { &link.near };
+    assert_eq!(end.addresses, ["10.1.0.254".parse::<std::net::Ipv4Addr>().unwrap()]);
+    let gone = after.advance_with(&network, &imbl::OrdSet::new());
+    assert!(!gone.namespaces.contains_key(&visitor));
+    let unnamed = gone.advance(&Network::compile(&sketch.network("v", "10.1.0.0/24").estate()));
+    assert_eq!(unnamed.namespaces[&dns].filter, Filter::None, "nobody is told to ask it any more");
+}
+
+#[test]
 fn nothing_is_to_be_done_between_a_fabric_and_itself() {
     let fabric = Fabric::compile(&Network::compile(&everything().estate()));
     assert_eq!(Plan::between(&fabric, &fabric), Plan::default());

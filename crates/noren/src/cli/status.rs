@@ -52,6 +52,7 @@ fn render(status: &Status) -> String {
         status.resources,
         status.revision
     );
+    text.extend(status.plane.lacks.iter().map(|what| format!("not here          {what}\n")));
     text.extend(status.vpn_servers.iter().map(vpn_server));
     let mut clusters = style::table(&["CLUSTER", "GROUP", "POWER", "ADDRESS", "FQDN", "PRIVATE FQDN"]);
     for cluster in &status.clusters {

@@ -49,15 +49,17 @@ impl Control {
         let url = format!("{}/lab/stand", self.running.url);
         let call = self.http.post(url).bearer_auth(&self.running.control_token).json(&request);
         let reply = call.send().await.map_err(|error| self.silent(&error))?;
-        if reply.status() == http::StatusCode::NOT_FOUND {
-            let said: serde_json::Value = reply.json().await.unwrap_or_default();
-            let why = said["error"].as_str().unwrap_or("it is not known").to_owned();
-            return Err(Failure::new(format!("`{text}` is no place to stand"))
-                .because(why)
-                .remedy("choose one of `noren vantages`")
-                .into());
-        }
-        understood(reply).await
+        let (what, remedy) = match reply.status() {
+            http::StatusCode::NOT_FOUND => (format!("`{text}` is no place to stand"), "choose one of `noren vantages`"),
+            http::StatusCode::SERVICE_UNAVAILABLE => (
+                format!("nobody can stand at `{text}` now"),
+                "look at what `noren up` says; with `noren up --plane proxy` the lab does without the kernel's",
+            ),
+            _ => return understood(reply).await,
+        };
+        let said: serde_json::Value = reply.json().await.unwrap_or_default();
+        let why = said["error"].as_str().unwrap_or("it is not known").to_owned();
+        Err(Failure::new(what).because(why).remedy(remedy).into())
     }
 
     /// Whether the lab still answers.

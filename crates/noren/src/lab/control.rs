@@ -11,7 +11,10 @@ use serde::Serialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{running::StandRequest, status::Reporter};
+use super::{
+    running::StandRequest,
+    status::{Reporter, StandError},
+};
 
 /// Answers them.
 #[derive(Clone)]
@@ -50,7 +53,10 @@ impl Control {
         };
         match self.reporter.stand(&vantage).await {
             Ok(stand) => reply(StatusCode::OK, &stand),
-            Err(error) => reply(StatusCode::NOT_FOUND, &json!({"error": error.to_string()})),
+            Err(late @ StandError::Late { .. }) => {
+                reply(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": late.to_string()}))
+            }
+            Err(error @ StandError::Vantage(_)) => reply(StatusCode::NOT_FOUND, &json!({"error": error.to_string()})),
         }
     }
 

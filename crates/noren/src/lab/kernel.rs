@@ -3,13 +3,20 @@
 //! A reconciler: it takes no input but the newest network, is woken by a change and by a timer, and
 //! serves cold start, change and repair by the same path. A fabric that ends is started anew.
 
-use std::{collections::BTreeMap, net::SocketAddrV4, process::Command, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddrV4},
+    os::fd::AsFd,
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
-use netns::{Applied, ClientFiles, FabricError, Opened};
+use netns::{Applied, Capabilities, ClientFiles, FabricError, Opened, Unavailable};
 use network::{
     Network, Vantage,
-    plan::{Fabric, Listener, Place, Plan, Standing, Step},
+    plan::{Entrance, Fabric, Listener, Place, Plan, Standing, Step},
 };
 use tokio::{
     net::TcpListener,
@@ -19,7 +26,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     backend::Backend,
+    forwarder::Forwarder,
+    inside::{Inside, Services},
     running::{PlaneStatus, Stand},
+    visits::Visits,
 };
 
 /// How often the kernel is compared with what it should be.
@@ -40,8 +50,12 @@ pub(super) struct Realised {
     pub(super) fabric: Arc<Fabric>,
     /// The network revision this is complete for.
     revision: u64,
+    /// The lab's own services in it.
+    inside: Option<Arc<Inside>>,
     /// Why there is no kernel plane and will be none.
     pub(super) unavailable: Option<String>,
+    /// Why it could not be made again the last time.
+    trouble: Option<String>,
 }
 
 /// The kernel plane of a lab.
@@ -51,11 +65,15 @@ pub(super) struct KernelPlane {
     backend: Arc<Backend>,
     shutdown: CancellationToken,
     realised: watch::Sender<Arc<Realised>>,
+    visits: Visits,
 }
 
-/// Reads where the fabric is.
+/// Reads where the fabric is, and says who visits it.
 #[derive(Clone)]
-pub(super) struct RealisedHandle(watch::Receiver<Arc<Realised>>);
+pub(super) struct RealisedHandle {
+    realised: watch::Receiver<Arc<Realised>>,
+    visits: Visits,
+}
 
 impl KernelPlane {
     /// A plane that has realised nothing yet.
@@ -65,23 +83,25 @@ impl KernelPlane {
         backend: Arc<Backend>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { network, dns, backend, shutdown, realised: watch::Sender::new(Arc::default()) }
+        let realised = watch::Sender::new(Arc::default());
+        Self { network, dns, backend, shutdown, realised, visits: Visits::default() }
     }
 
     /// A handle by which others see what is realised.
     pub(super) fn realised(&self) -> RealisedHandle {
-        RealisedHandle(self.realised.subscribe())
+        RealisedHandle { realised: self.realised.subscribe(), visits: self.visits.clone() }
     }
 
     /// Keeps the kernel what the newest network says until the lab stops; ends at once on a machine
-    /// that does not let it.
-    pub(super) async fn follow(self, changed: Arc<Notify>) {
+    /// that does not let it. `services` are served inside.
+    pub(super) async fn follow(self, changed: Arc<Notify>, services: Services) {
         let mut first = true;
         while !self.shutdown.is_cancelled() {
             match netns::Fabric::start(command()).await {
                 Ok(helper) => {
                     let helper = Arc::new(helper);
-                    if let Err(error) = self.follow_one(&helper, &changed).await {
+                    let inside = Arc::new(Inside::new(services.clone()));
+                    if let Err(error) = self.follow_one(&helper, &inside, &changed).await {
                         tracing::error!(%error, "the kernel data plane is lost and made again");
                     }
                     self.realised.send_replace(Arc::default());
@@ -93,6 +113,8 @@ impl KernelPlane {
                 }
                 Err(unavailable) => {
                     tracing::error!(%unavailable, "the kernel data plane cannot be made again");
+                    let trouble = Some(unavailable.to_string());
+                    self.realised.send_replace(Arc::new(Realised { trouble, ..Realised::default() }));
                     let _ = tokio::time::timeout(RESTART, self.shutdown.cancelled()).await;
                 }
             }
@@ -105,7 +127,12 @@ impl KernelPlane {
         self.realised.send_replace(Arc::new(Realised { unavailable: Some(why), ..Realised::default() }));
     }
 
-    async fn follow_one(&self, helper: &Arc<netns::Fabric>, changed: &Notify) -> Result<(), FabricError> {
+    async fn follow_one(
+        &self,
+        helper: &Arc<netns::Fabric>,
+        inside: &Arc<Inside>,
+        changed: &Notify,
+    ) -> Result<(), FabricError> {
         let mut fabric = Fabric::default();
         let mut served = BTreeMap::new();
         let mut watch = Watch::default();
@@ -113,17 +140,19 @@ impl KernelPlane {
             // Registered before looking, so that no change in between is missed.
             let woken = changed.notified();
             let network = self.network.load_full();
-            let next = fabric.advance(&network);
+            let next = fabric.advance_with(&network, &self.visits.current());
             let plan = Plan::between(&fabric, &next);
             if !plan.steps.is_empty() {
                 for step in &plan.steps {
-                    if let Step::Close(place, at) = step {
-                        served.remove(&(place.clone(), *at));
+                    match step {
+                        Step::Close(place, at) => _ = served.remove(&(place.clone(), *at)),
+                        Step::RemoveNamespace(place) => inside.close(place),
+                        _ => {}
                     }
                 }
                 let Applied { opened, failed } = helper.apply(&plan).await?;
                 for opened in opened {
-                    if let Some((key, serving)) = self.serve(opened) {
+                    if let Some((key, serving)) = self.serve(opened, helper, inside) {
                         served.insert(key, serving);
                     }
                 }
@@ -138,34 +167,49 @@ impl KernelPlane {
                 helper: Some(Arc::clone(helper)),
                 fabric: Arc::new(fabric.clone()),
                 revision: network.revision(),
+                inside: Some(Arc::clone(inside)),
                 unavailable: None,
+                trouble: None,
             }));
             tokio::select! {
                 () = self.shutdown.cancelled() => return Ok(()),
                 () = helper.ended() => return Err(FabricError::Ended),
                 () = woken => {}
-                () = tokio::time::sleep(OBSERVE) => watch.look(helper, &fabric).await?,
+                () = self.visits.changed() => {}
+                () = tokio::time::sleep(OBSERVE) => {
+                    watch.look(helper, &fabric).await?;
+                    self.visits.end(helper).await?;
+                }
             }
         }
     }
 
     /// Serves what was opened until the result is dropped.
-    fn serve(&self, opened: Opened) -> Option<((Place, SocketAddrV4), Serving)> {
+    fn serve(
+        &self,
+        opened: Opened,
+        helper: &Arc<netns::Fabric>,
+        inside: &Inside,
+    ) -> Option<((Place, SocketAddrV4), Serving)> {
         let key = (opened.place, opened.at);
         let serving = match opened.listener {
             Listener::Dns(view) => match dns::Server::adopt(view, opened.udp?, opened.tcp) {
-                Ok(bound) => Serving::Dns { _view: self.dns.serve(bound) },
+                Ok(bound) => {
+                    let forwarder = Arc::new(Forwarder(Arc::clone(helper)));
+                    Serving::Dns { _view: self.dns.serve_forwarding(bound, forwarder) }
+                }
                 Err(error) => {
                     tracing::error!(%error, place = %key.0, "a DNS view cannot be served");
                     return None;
                 }
             },
+            Listener::Metadata => Serving::Http { _stop: inside.metadata(opened.tcp).ok()? },
             Listener::ApiServers => {
                 let stop = self.shutdown.child_token();
                 let listener = TcpListener::from_std(opened.tcp).ok()?;
                 let (backend, realised) = (Arc::clone(&self.backend), self.realised());
                 tokio::spawn(accept(listener, backend, realised, stop.clone()));
-                Serving::ApiServers { _stop: stop.drop_guard() }
+                Serving::Http { _stop: stop.drop_guard() }
             }
         };
         Some((key, serving))
@@ -175,49 +219,79 @@ impl KernelPlane {
 /// What is served on a socket of the fabric.
 enum Serving {
     Dns { _view: dns::ServedView },
-    ApiServers { _stop: DropGuard },
+    Http { _stop: DropGuard },
 }
 
 impl RealisedHandle {
-    /// In words: the plane that carries packets, or why there is none in the kernel.
+    /// In words: the plane that carries packets, why there is none in the kernel, what it lacks.
     pub(super) fn describe(&self) -> PlaneStatus {
-        let realised = self.0.borrow();
+        let realised = self.realised.borrow();
         match (&realised.helper, &realised.unavailable) {
-            (Some(_), _) => PlaneStatus::new(PlaneStatus::KERNEL, None),
+            (Some(helper), _) => {
+                let Capabilities { tun, stand_ins, .. } = helper.capabilities();
+                let lacking = |what: &str, tried: &Result<(), Unavailable>| {
+                    tried.as_ref().err().map(|why| format!("{what}: {why}"))
+                };
+                let lacks = [
+                    lacking("real VPN servers and clients", tun),
+                    lacking("stand-ins for DNS servers that do not run", stand_ins),
+                ];
+                PlaneStatus {
+                    lacks: lacks.into_iter().flatten().collect(),
+                    ..PlaneStatus::new(PlaneStatus::KERNEL, None)
+                }
+            }
             (None, Some(why)) => PlaneStatus::new(PlaneStatus::PROXY, Some(why.clone())),
-            (None, None) => PlaneStatus::new(PlaneStatus::KERNEL, Some("it is being made".to_owned())),
+            (None, None) => PlaneStatus::new(PlaneStatus::KERNEL, Some(realised.making())),
         }
     }
 
     /// The newest state; [`Self::changed`] waits for the next.
     pub(super) fn newest(&mut self) -> Arc<Realised> {
-        Arc::clone(&self.0.borrow_and_update())
+        Arc::clone(&self.realised.borrow_and_update())
     }
 
     /// Waits for the next state; whether one will come.
     pub(super) async fn changed(&mut self) -> bool {
-        self.0.changed().await.is_ok()
+        self.realised.changed().await.is_ok()
     }
 
     /// Waits until the plane is complete for `revision`, or known not to come.
     pub(super) async fn complete_for(&self, revision: u64) {
-        let complete = |realised: &Arc<Realised>| {
-            realised.unavailable.is_some() || (realised.helper.is_some() && realised.revision >= revision)
-        };
-        // An error says that the reconciler has ended: then nothing will change any more.
-        let _ = self.0.clone().wait_for(complete).await;
+        self.wait_for(|realised| realised.helper.is_some() && realised.revision >= revision).await;
     }
 
-    /// How to stand at `vantage`.
+    async fn wait_for(&self, done: impl Fn(&Realised) -> bool) {
+        // An error says that the reconciler has ended: then nothing will change any more.
+        let _ = self.realised.clone().wait_for(|realised| realised.unavailable.is_some() || done(realised)).await;
+    }
+
+    /// Why nobody can stand anywhere yet.
+    pub(super) fn waiting(&self) -> String {
+        let realised = self.realised.borrow();
+        if realised.helper.is_some() { "it is being changed".to_owned() } else { realised.making() }
+    }
+
+    /// How to stand at `vantage`. A subnet's place is made for it.
     pub(super) async fn stand(&self, network: &Network, vantage: &Vantage) -> Stand {
-        let realised = Arc::clone(&self.0.borrow());
-        let Some(helper) = &realised.helper else {
-            let why = realised.unavailable.clone();
-            return Stand::Proxy { why: why.unwrap_or_else(|| "the kernel data plane is being made".to_owned()) };
+        if let Vantage::Subnet(subnet) = vantage {
+            self.visits.announce(subnet);
+            self.wait_for(|realised| realised.helper.is_some() && realised.fabric.visited().contains(subnet)).await;
+        }
+        let realised = Arc::clone(&self.realised.borrow());
+        let (Some(helper), Some(inside)) = (&realised.helper, &realised.inside) else {
+            return Stand::Proxy { why: realised.unavailable.clone().unwrap_or_else(|| realised.making()) };
         };
         let Some(standing) = Standing::of(network, &realised.fabric, vantage) else {
-            return Stand::Proxy { why: format!("no machine stands at {}", vantage.name()) };
+            let why = match vantage {
+                Vantage::Subnet(_) => "no address is free in",
+                _ => "no machine runs at",
+            };
+            return Stand::Proxy { why: format!("{why} {}", vantage.name()) };
         };
+        if let Err(error) = inside.open(helper, &standing.place).await {
+            tracing::warn!(place = %standing.place, %error, "ARM cannot be served there");
+        }
         match helper.enter(&standing.place).await {
             Ok(entrance) => {
                 let files = ClientFiles { resolv_conf: standing.resolv_conf(), hosts: standing.hosts_file() };
@@ -225,6 +299,26 @@ impl RealisedHandle {
             }
             Err(error) => Stand::Proxy { why: error.to_string() },
         }
+    }
+
+    /// Waits until what was accepted at `address` has come by another way than `entrance`, if it came by
+    /// an endpoint.
+    async fn leads_elsewhere(&self, address: Ipv4Addr, entrance: Option<Entrance>) {
+        let Some(entrance) = entrance else { return std::future::pending().await };
+        // An error says that the reconciler has ended, and all connections with it.
+        let same = |realised: &Arc<Realised>| {
+            realised.helper.is_some() && realised.fabric.entrance_at(address) != Some(&entrance)
+        };
+        let _ = self.realised.clone().wait_for(same).await;
+    }
+}
+
+impl Realised {
+    /// Why there is no fabric at this moment.
+    fn making(&self) -> String {
+        self.trouble
+            .as_ref()
+            .map_or_else(|| "it is being made".to_owned(), |why| format!("it is lost and cannot be made again: {why}"))
     }
 }
 
@@ -290,15 +384,24 @@ async fn accept(listener: TcpListener, backend: Arc<Backend>, realised: Realised
         let Ok((stream, _)) = accepted else { continue };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
         let Ok(std::net::SocketAddr::V4(local)) = stream.local_addr() else { continue };
-        let Some(cluster) = realised.0.borrow().fabric.cluster_at(*local.ip()).cloned() else { continue };
+        let (cluster, entrance) = {
+            let now = realised.realised.borrow();
+            (now.fabric.cluster_at(*local.ip()).cloned(), now.fabric.entrance_at(*local.ip()).cloned())
+        };
+        let (Some(cluster), Ok(socket)) = (cluster, stream.as_fd().try_clone_to_owned()) else { continue };
         // Without it replies may wait for an acknowledgement, no more.
         let _ = stream.set_nodelay(true);
-        let (backend, stop) = (Arc::clone(&backend), stop.clone());
+        let (backend, stop, realised, address) = (Arc::clone(&backend), stop.clone(), realised.clone(), *local.ip());
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = backend.serve(&cluster, stream) => {}
+                // Its stream is dropped by now: the last handle resets the connection.
+                () = realised.leads_elsewhere(address, entrance) => {
+                    let _ = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+                }
             }
+            drop(socket);
             drop(slot);
         });
     }

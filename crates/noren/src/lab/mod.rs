@@ -13,6 +13,10 @@ mod data_dir;
 mod endpoints;
 mod estate;
 #[cfg(target_os = "linux")]
+mod forwarder;
+#[cfg(target_os = "linux")]
+mod inside;
+#[cfg(target_os = "linux")]
 mod kernel;
 #[cfg(not(target_os = "linux"))]
 #[path = "no_kernel.rs"]
@@ -20,6 +24,8 @@ mod kernel;
 mod ports;
 mod running;
 mod status;
+#[cfg(target_os = "linux")]
+mod visits;
 #[cfg(target_os = "linux")]
 mod vpn_gateways;
 
@@ -166,11 +172,7 @@ impl Lab {
         }
         #[cfg(not(target_os = "linux"))]
         drop(servers);
-        match options.plane {
-            PlaneChoice::Auto | PlaneChoice::Kernel => _ = tasks.spawn(kernel.follow(Arc::clone(&changed))),
-            PlaneChoice::Proxy => kernel.decline("the lab was started with `--plane proxy`".to_owned()),
-        }
-        tasks.spawn(backend::forget_deleted(backend, changed, shutdown.clone()));
+        tasks.spawn(backend::forget_deleted(backend, Arc::clone(&changed), shutdown.clone()));
 
         let running = running(&plane, url);
         let authority_pem = authority.certificate_pem().to_owned();
@@ -178,6 +180,20 @@ impl Lab {
         let lab =
             Self { options, plane, network, listening, realised, vpn_servers, running, authority_pem, shutdown, tasks };
         let (plane, control, stop) = (lab.plane.clone(), lab.control(), lab.shutdown.clone());
+        #[cfg(target_os = "linux")]
+        let services = inside::Services {
+            plane: plane.clone(),
+            tls: Arc::clone(&tls),
+            control: Arc::clone(&control),
+            port,
+            shutdown: stop.clone(),
+        };
+        #[cfg(not(target_os = "linux"))]
+        let services = kernel::Services;
+        match lab.options.plane {
+            PlaneChoice::Auto | PlaneChoice::Kernel => _ = lab.tasks.spawn(kernel.follow(changed, services)),
+            PlaneChoice::Proxy => kernel.decline("the lab was started with `--plane proxy`".to_owned()),
+        }
         lab.tasks.spawn(async move { plane.serve(listener, tls, control, stop).await });
         lab.write_client_files()?;
         Ok(lab)

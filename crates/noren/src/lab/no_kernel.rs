@@ -15,6 +15,9 @@ use super::{
 /// Why.
 const WHY: &str = "only Linux has network namespaces";
 
+/// Nobody needs any.
+pub(super) struct Services;
+
 /// Nothing.
 pub(super) struct KernelPlane;
 
@@ -31,7 +34,7 @@ impl KernelPlane {
         RealisedHandle
     }
 
-    pub(super) async fn follow(self, _: Arc<Notify>) {}
+    pub(super) async fn follow(self, _: Arc<Notify>, _: Services) {}
 
     pub(super) fn decline(&self, _: String) {}
 }
@@ -42,6 +45,10 @@ impl RealisedHandle {
     }
 
     pub(super) async fn complete_for(&self, _: u64) {}
+
+    pub(super) fn waiting(&self) -> String {
+        WHY.to_owned()
+    }
 
     pub(super) async fn stand(&self, _: &Network, _: &Vantage) -> Stand {
         Stand::Proxy { why: WHY.to_owned() }

@@ -72,6 +72,9 @@ pub(crate) struct PlaneStatus {
     pub(crate) name: String,
     /// Why it is not the kernel's, or not yet.
     pub(crate) why: Option<String>,
+    /// What this machine does not let it do, and what to do about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lacks: Vec<String>,
 }
 
 impl PlaneStatus {
@@ -82,7 +85,7 @@ impl PlaneStatus {
 
     /// A plane by its name.
     pub(crate) fn new(name: &str, why: Option<String>) -> Self {
-        Self { name: name.to_owned(), why }
+        Self { name: name.to_owned(), why, lacks: Vec::new() }
     }
 }
 

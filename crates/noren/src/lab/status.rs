@@ -1,6 +1,6 @@
 //! Reports the lab's state from the newest network and the listeners.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use network::{Network, Silent, Vantage, ViewId};
@@ -12,6 +12,25 @@ use super::{
     kernel::RealisedHandle,
     running::{ClusterStatus, Stand, Status, VantageStatus, ViewStatus, VpnServerStatus},
 };
+
+/// How long a place may take to be made.
+const STAND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why nobody can stand somewhere.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StandError {
+    /// There is no such vantage.
+    #[error(transparent)]
+    Vantage(#[from] network::VantageError),
+    /// The kernel data plane is not there, or not up to date.
+    #[error("the kernel data plane did not follow within {seconds} s: {why}")]
+    Late {
+        /// How long was waited.
+        seconds: u64,
+        /// What it does meanwhile.
+        why: String,
+    },
+}
 
 /// What reporting needs.
 #[derive(Clone)]
@@ -28,12 +47,16 @@ impl Reporter {
     /// How to stand at the vantage that `text` names, once the plane has followed the newest network.
     ///
     /// # Errors
-    /// No vantage, or more than one, has that name.
-    pub(super) async fn stand(&self, text: &str) -> Result<Stand, network::VantageError> {
+    /// No vantage, or more than one, has that name; the plane does not follow.
+    pub(super) async fn stand(&self, text: &str) -> Result<Stand, StandError> {
         let network = self.network.load_full();
         let vantage = network.find_vantage(text)?;
-        self.realised.complete_for(network.revision()).await;
-        Ok(self.realised.stand(&network, vantage).await)
+        let standing = async {
+            self.realised.complete_for(network.revision()).await;
+            self.realised.stand(&network, vantage).await
+        };
+        let late = |_| StandError::Late { seconds: STAND_TIMEOUT.as_secs(), why: self.realised.waiting() };
+        tokio::time::timeout(STAND_TIMEOUT, standing).await.map_err(late)
     }
 
     /// What is declared now.

@@ -110,11 +110,7 @@ impl VpnGateways {
                 .clone()
                 .unwrap_or_else(|| "the kernel data plane is being made".to_owned()));
         };
-        if !fabric.capabilities().tun {
-            return Err("/dev/net/tun cannot be opened: load the kernel module tun, or make the device \
-                        readable and writable"
-                .to_owned());
-        }
+        fabric.capabilities().tun.as_ref().map_err(ToString::to_string)?;
         let program = find(PROGRAM).ok_or("there is no openvpn: install openvpn")?;
         let address = server.public_address.ok_or("it has no public address")?;
         let pool = server.pool.first().ok_or("it has no client address pool")?;

@@ -165,14 +165,13 @@ fn an_endpoint_made_by_hand_leads_to_the_cluster_while_it_is_approved() {
 
     // An open connection: the watch is answered at once and then waits for what never comes.
     let watch = format!("kubectl get namespaces --watch --server https://10.2.0.5 --tls-server-name {private}");
-    let mut watching = lab.at("vm-far", &watch);
-    // How soon client-go finds out that nobody is there any more: 45 s, if it is not told otherwise.
-    let watching =
-        watching.envs(["HTTP2_READ_IDLE_TIMEOUT_SECONDS", "HTTP2_PING_TIMEOUT_SECONDS"].map(|name| (name, "1")));
-    let mut watching = Background::start(watching);
+    let mut watching = Background::start(&mut lab.at("vm-far", &watch));
     assert!(watching.says("kube-system"), "{}", watching.said);
+    let rejected = Instant::now();
     set("Rejected");
     watching.ended();
+    // client-go would find out by itself after 45 s.
+    assert!(rejected.elapsed() < Duration::from_secs(20), "an open connection is reset at once");
     refused(&mut lab.at("vm-far", &get));
     says(&lab.kubectl("vm", "get nodes"), &["Ready"]);
 }
@@ -209,22 +208,101 @@ fn a_public_cluster_takes_connections_from_authorized_sources_only() {
     says(&lab.kubectl("cafe", "get nodes"), &["Ready"]);
 }
 
+/// `dnsmasq` at the machine `vm`; it answers `corp.example` itself and asks 168.63.129.16 for the rest.
+fn dnsmasq(lab: &Lab) -> Background {
+    let options = "--keep-in-foreground --conf-file=/dev/null --no-hosts --no-resolv --user=root --log-facility=-";
+    let long = format!("--txt-record=long.corp.example{}", ",0123456789".repeat(150));
+    let answers = format!("--server=168.63.129.16 --address=/corp.example/10.1.0.9 {long} --log-queries");
+    let mut server = Background::start(&mut lab.at("vm", &format!("sh -c 'exec dnsmasq {options} {answers} 2>&1'")));
+    assert!(server.says("started"), "{}", server.said);
+    server
+}
+
 #[test]
 fn a_dns_server_of_ones_own_in_a_machine_serves_its_network() {
     let (Some(_), Some(_), Some(lab)) = (client("dnsmasq"), client("dig"), lab()) else { return };
     machine(&lab, "client", "v");
     let private = cluster(&lab);
-    let options = "--keep-in-foreground --conf-file=/dev/null --no-hosts --no-resolv --user=root --log-facility=-";
-    let answers = "--server=168.63.129.16 --address=/corp.example/10.1.0.9 --log-queries";
-    let mut server = lab.at("vm", &format!("sh -c 'exec dnsmasq {options} {answers} 2>&1'"));
-    let mut server = Background::start(&mut server);
-    assert!(server.says("started"), "{}", server.said);
     lab.az("network vnet update -g rg -n v --dns-servers 10.1.0.4");
     says(&said(&mut lab.at("client", "bash -c 'cat /etc/resolv.conf'")), &["nameserver 10.1.0.4\n"]);
     let ask = |name: &str| said(&mut lab.at("client", &format!("dig +short {name}"))).trim().to_owned();
+    assert_eq!(
+        (ask("corp.example"), ask(&private)),
+        (String::new(), "10.1.0.6".to_owned()),
+        "the lab stands in for it"
+    );
+    let mut server = dnsmasq(&lab);
     assert_eq!(ask("corp.example"), "10.1.0.9");
+    assert_eq!(ask(&format!("+tcp {private}")), "10.1.0.6");
     assert_eq!(ask(&private), "10.1.0.6");
     assert!(server.says(&format!("{private} from 10.1.0.5")), "{}", server.said);
+    drop(server);
+    assert_eq!((ask("corp.example"), ask(&private)), (String::new(), "10.1.0.6".to_owned()), "and again when it ends");
+}
+
+#[test]
+fn a_forwarding_rule_leads_to_a_dns_server_of_ones_own() {
+    let (Some(_), Some(_), Some(lab)) = (client("dnsmasq"), client("dig"), lab()) else { return };
+    machine(&lab, "client", "v");
+    let put = |path: &str, properties: serde_json::Value| {
+        let path = format!("/subscriptions/{{subscriptionId}}/resourceGroups/rg/providers/Microsoft.Network/{path}");
+        let body = json!({"location": "japaneast", "properties": properties});
+        lab.az(&format!("rest --method put --url '{path}?api-version=2022-07-01' --body '{body}'"))["id"].clone()
+    };
+    let network = lab.az("network vnet show -g rg -n v")["id"].clone();
+    let subnet = "network vnet subnet create -g rg --vnet-name v -n out --address-prefixes 10.1.1.0/28";
+    let subnet = lab.az(&format!("{subnet} --delegations Microsoft.Network/dnsResolvers"))["id"].clone();
+    put("dnsResolvers/r", json!({"virtualNetwork": {"id": network}}));
+    let endpoint = put("dnsResolvers/r/outboundEndpoints/o", json!({"subnet": {"id": subnet}}));
+    put("dnsForwardingRulesets/s", json!({"dnsResolverOutboundEndpoints": [{"id": endpoint}]}));
+    let servers = json!([{"ipAddress": "10.1.0.4", "port": 53}]);
+    put(
+        "dnsForwardingRulesets/s/forwardingRules/corp",
+        json!({"domainName": "corp.example.", "targetDnsServers": servers}),
+    );
+    put("dnsForwardingRulesets/s/virtualNetworkLinks/v", json!({"virtualNetwork": {"id": network}}));
+    let ask = |question: &str| said(&mut lab.at("client", &format!("dig +tries=1 {question}")));
+    // What the lab's stand-in there does not know goes to 168.63.129.16 and by the rule back to it.
+    says(&ask("www.corp.example"), &["status: SERVFAIL"]);
+    let mut server = dnsmasq(&lab);
+    assert_eq!(ask("+short www.corp.example"), "10.1.0.9\n");
+    assert!(server.says("www.corp.example from 10.1.1.14"), "it leaves the endpoint's subnet: {}", server.said);
+    assert_eq!(ask("+short +tcp www.corp.example"), "10.1.0.9\n");
+    let long = ask("+short txt long.corp.example");
+    assert_eq!(long.matches("0123456789").count(), 150, "by TCP, as it does not fit: {long}");
+    says(&ask("+notcp +ignore txt long.corp.example"), &["flags: qr tc rd"]);
+    lab.az("network nsg create -g rg -n guard");
+    let rule = "network nsg rule create -g rg --nsg-name guard -n no-names --priority 100 --access Deny --protocol '*'";
+    lab.az(&format!("{rule} --source-address-prefixes 10.1.1.0/28 --destination-port-ranges 53"));
+    lab.az("network vnet subnet update -g rg --vnet-name v -n s --nsg guard");
+    says(&ask("other.corp.example"), &["status: SERVFAIL"]);
+}
+
+#[test]
+fn arm_and_the_metadata_service_are_reached_from_a_machine() {
+    let (Some(_), Some(lab)) = (client("curl"), lab()) else { return };
+    assert!(said(&mut lab.at("vm", "az group list --query [].name -o tsv")).contains("rg"));
+    let url = format!("{}/metadata/endpoints?api-version=2022-09-01", lab.variable("NOREN_ARM"));
+    says(&said(&mut lab.at("internet", &format!("curl -sSf {url}"))), &["loginEndpoint"]);
+    let token = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01";
+    let token = format!("curl -sS {token}&resource={}/ --max-time 2", lab.variable("NOREN_ARM"));
+    says(&said(&mut lab.at("vm", &format!("{token} -H Metadata:true"))), &["access_token"]);
+    says(&said(&mut lab.at("vm", &token)), &["Required metadata header not specified"]);
+    refused(&mut lab.at("internet", &format!("{token} -H Metadata:true")));
+    let mut login = lab.at("vm", "az login --identity --query [].state -o tsv");
+    let login = login.env_remove("IDENTITY_ENDPOINT").env_remove("IDENTITY_HEADER");
+    assert_eq!(said(login).trim(), "Enabled");
+}
+
+#[test]
+fn somebody_in_a_subnet_stands_at_an_address_that_nobody_has() {
+    let Some(lab) = lab() else { return };
+    let _server = serve(&lab, "vm");
+    says(&said(&mut lab.at("v/s", "ip -br -4 addr")), &["eth0", "10.1.0.254/32"]);
+    says(&said(&mut lab.at("v/s", "bash -c 'cat /etc/resolv.conf'")), &["nameserver 168.63.129.16\n"]);
+    assert_eq!(who(&lab, "v/s", "10.1.0.4"), "vm");
+    lab.az("network nic create -g rg -n last --vnet-name v --subnet s --private-ip-address 10.1.0.254");
+    says(&said(&mut lab.at("v/s", "ip -br -4 addr")), &["10.1.0.253/32"]);
 }
 
 #[test]
