@@ -14,6 +14,7 @@ use crate::{
     openapi,
     patch::PatchType,
     protobuf,
+    registry::{self, Verbs},
     request::{Objects, Options, Target, decode_path},
     reviews::{self, User},
     scale,
@@ -57,7 +58,7 @@ impl Api {
             let review = if path == reviews::ACCESS { reviews::access(review)? } else { self.user.review(&review)? };
             return Ok(Answer::Json(StatusCode::CREATED, review, Vec::new()));
         }
-        match Target::parse(&path)? {
+        match Target::parse(&path, |group, version, plural| self.objects.kind(group, version, plural))? {
             Target::Other(segments) => self.other(request, &segments),
             Target::Objects(objects) => self.on_objects(request, &objects, body).await,
         }
@@ -68,22 +69,23 @@ impl Api {
             return Err(Status::method_not_allowed());
         }
         let aggregated = accept(request).contains("v=v2;as=APIGroupDiscoveryList");
+        let kinds = || self.objects.kinds();
         let found = match segments {
-            ["api"] if aggregated => return Ok(Answer::Discovery(discovery::aggregated(true))),
-            ["apis"] if aggregated => return Ok(Answer::Discovery(discovery::aggregated(false))),
+            ["api"] if aggregated => return Ok(Answer::Discovery(discovery::aggregated(registry::built_in(), true))),
+            ["apis"] if aggregated => return Ok(Answer::Discovery(discovery::aggregated(&kinds()?, false))),
             ["api"] => Some(discovery::core_versions()),
-            ["apis"] => Some(discovery::groups()),
-            ["api", version] => discovery::resources("", version),
-            ["apis", group] => discovery::one_group(group),
-            ["apis", group, version] => discovery::resources(group, version),
+            ["apis"] => Some(discovery::groups(&kinds()?)),
+            ["api", version] => discovery::resources(registry::built_in(), "", version),
+            ["apis", group] => discovery::one_group(&kinds()?, group),
+            ["apis", group, version] => discovery::resources(&kinds()?, group, version),
             ["version"] => Some(discovery::version(&self.version)),
             ["openapi", "v2"] if accept(request).contains("protobuf") => {
                 return Ok(Answer::Bytes(openapi::V2_PROTOBUF, Bytes::from_static(openapi::V2_DOCUMENT)));
             }
-            ["openapi", "v2"] => Some(openapi::v2()),
-            ["openapi", "v3"] => Some(openapi::index()),
-            ["openapi", "v3", "api", version] => return document("", version),
-            ["openapi", "v3", "apis", group, version] => return document(group, version),
+            ["openapi", "v2"] => Some(openapi::v2(&self.objects.custom_kinds()?)),
+            ["openapi", "v3"] => Some(openapi::index(&self.objects.custom_kinds()?)),
+            ["openapi", "v3", "api", version] => return self.document("", version),
+            ["openapi", "v3", "apis", group, version] => return self.document(group, version),
             ["healthz" | "livez" | "readyz"] => {
                 return Ok(Answer::Bytes("text/plain; charset=utf-8", Bytes::from_static(b"ok")));
             }
@@ -93,7 +95,24 @@ impl Api {
         Ok(Answer::Json(StatusCode::OK, found, Vec::new()))
     }
 
+    fn document(&self, group: &str, version: &str) -> Result<Answer, Status> {
+        if let Some(document) = openapi::document(group, version) {
+            return Ok(Answer::Lasting(document));
+        }
+        let document = openapi::custom_document(&self.objects.custom_kinds()?, group, version);
+        Ok(Answer::Lasting(document.ok_or_else(Status::no_such_path)?))
+    }
+
     async fn on_objects(&self, request: &Parts, objects: &Objects<'_>, body: &Bytes) -> Result<Answer, Status> {
+        if let Some(name @ ("log" | "exec" | "attach" | "portforward" | "proxy")) = objects.subresource {
+            return Err(Status::no_containers(name));
+        }
+        if objects.resource.verbs == Verbs::Read && request.method == Method::GET {
+            return Ok(ok(components(objects)?));
+        }
+        if objects.resource.verbs != Verbs::All {
+            return Err(Status::method_not_allowed());
+        }
         let mut options = Options::parse(request.uri.query().unwrap_or_default())?;
         let form = form(request);
         match (&request.method, objects.name) {
@@ -109,6 +128,9 @@ impl Api {
                 let object = self.objects.get(objects, name)?;
                 Ok(ok(self.one(objects, object, form)))
             }
+            (&Method::POST, Some(name)) if objects.subresource == Some("binding") => {
+                self.bind(objects, name, &decode(request, body)?, &options).await
+            }
             (&Method::POST, None) => {
                 options.name_manager(user_agent(request));
                 let body = decode(request, body)?;
@@ -118,7 +140,7 @@ impl Api {
                 options.name_manager(user_agent(request));
                 let mut body = decode(request, body)?;
                 if objects.subresource == Some("scale") {
-                    body = scale::replica_patch(&body);
+                    body = scale::replica_patch(&objects.resource, &body);
                     return self.patch(objects, name, (PatchType::Merge, body), &options, form).await;
                 }
                 let written = self.objects.replace(objects, name, body, &options).await?;
@@ -134,7 +156,8 @@ impl Api {
                 options.name_manager(user_agent(request));
                 let mut body = parse_json(body)?;
                 if objects.subresource == Some("scale") {
-                    body = scale::replica_patch(&body);
+                    body = scale::replica_patch(&objects.resource, &body);
+                    return self.patch(objects, name, (PatchType::Merge, body), &options, form).await;
                 }
                 self.patch(objects, name, (patch_type, body), &options, form).await
             }
@@ -148,6 +171,26 @@ impl Api {
             }
             _ => Err(Status::method_not_allowed()),
         }
+    }
+
+    /// Gives a pod its node.
+    async fn bind(
+        &self,
+        objects: &Objects<'_>,
+        name: &str,
+        binding: &Value,
+        options: &Options,
+    ) -> Result<Answer, Status> {
+        let place = Objects { subresource: None, ..objects.clone() };
+        let pod = self.objects.get(&place, name)?;
+        if let Some(node) = pod["spec"]["nodeName"].as_str().filter(|node| !node.is_empty()) {
+            let message = format!("pod {name} is already assigned to node \"{node}\"");
+            return Err(Status::already(&objects.resource, name, &message));
+        }
+        let patch = json!({"spec": {"nodeName": binding["target"]["name"]}});
+        self.objects.patch(&place, name, (PatchType::Merge, patch), options).await?;
+        let success = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+        Ok(Answer::Json(StatusCode::CREATED, success, Vec::new()))
     }
 
     async fn patch(
@@ -172,7 +215,7 @@ impl Api {
         let page = self.objects.list(objects, options)?;
         for item in &page.items {
             let name = item["metadata"]["name"].as_str().unwrap_or_default();
-            let place = Objects { namespace: item["metadata"]["namespace"].as_str(), ..*objects };
+            let place = Objects { namespace: item["metadata"]["namespace"].as_str(), ..objects.clone() };
             match self.objects.delete(&place, name, deletion).await {
                 // Gone with its owner, or somebody else was quicker.
                 Err(status) if status.code == 404 => {}
@@ -189,11 +232,11 @@ impl Api {
 
     fn one(&self, objects: &Objects<'_>, object: Value, form: Form) -> Value {
         match form {
-            _ if objects.subresource == Some("scale") => scale::of(&object),
+            _ if objects.subresource == Some("scale") => scale::of(&objects.resource, &object),
             Form::Object => object,
             Form::Table(include) => {
                 let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-                table::render(objects.resource, &[object], &metadata, include, (self.now)())
+                table::render(&objects.resource, &[object], &metadata, include, (self.now)())
             }
         }
     }
@@ -204,9 +247,9 @@ impl Api {
             metadata["continue"] = json!(token);
         }
         match form {
-            Form::Table(include) => table::render(objects.resource, &page.items, &metadata, include, (self.now)()),
+            Form::Table(include) => table::render(&objects.resource, &page.items, &metadata, include, (self.now)()),
             Form::Object => {
-                let row = objects.resource;
+                let row = &objects.resource;
                 json!({
                     "kind": format!("{}List", row.kind),
                     "apiVersion": row.api_version(),
@@ -218,9 +261,19 @@ impl Api {
     }
 }
 
-fn document(group: &str, version: &str) -> Result<Answer, Status> {
-    let document = openapi::document(group, version).ok_or_else(Status::no_such_path)?;
-    Ok(Answer::Lasting(document.bytes.clone()))
+/// The parts of the control plane, which are well as long as anything answers.
+fn components(objects: &Objects<'_>) -> Result<Value, Status> {
+    let component = |name: &str| {
+        let healthy = json!([{"type": "Healthy", "status": "True", "message": "ok"}]);
+        json!({"kind": "ComponentStatus", "apiVersion": "v1", "metadata": {"name": name}, "conditions": healthy})
+    };
+    let all = ["controller-manager", "etcd-0", "scheduler"];
+    match objects.name {
+        Some(name) if all.contains(&name) => Ok(component(name)),
+        Some(name) => Err(Status::not_found("", "componentstatuses", name)),
+        None => Ok(json!({"kind": "ComponentStatusList", "apiVersion": "v1", "metadata": {},
+            "items": all.map(component)})),
+    }
 }
 
 fn ok(value: Value) -> Answer {

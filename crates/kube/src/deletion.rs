@@ -14,13 +14,16 @@ use store::{Condition, KeyValue, Outcome, RangeOptions, Transaction};
 use crate::{
     object,
     objects::{ObjectStore, RETRIES_MAX, decode, set_version, without_version},
-    registry::{self, Resource},
+    registry::Resource,
     request::{Objects, Options},
     status::{Cause, Status, success},
 };
 
 /// Namespaces without which a cluster is none.
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+/// Keeps a definition while it has objects.
+const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// How to delete.
 #[derive(Debug, Default)]
@@ -66,7 +69,7 @@ impl Deletion {
         for (called, field, wanted) in wants {
             let held = stored["metadata"][field].as_str().unwrap_or_default();
             if let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != held) {
-                return Err(Status::precondition_failed(row.group, row.plural, name, (called, wanted, held)));
+                return Err(Status::precondition_failed(&row.group, &row.plural, name, (called, wanted, held)));
             }
         }
         Ok(())
@@ -79,8 +82,8 @@ impl ObjectStore {
     /// # Errors
     /// 404, 403 for what may not be deleted, 409 for one that is not as the client thinks.
     pub(crate) async fn delete(&self, objects: &Objects<'_>, name: &str, deletion: &Deletion) -> Result<Value, Status> {
-        let row = objects.resource;
-        if row.kind == "Namespace" && IMMORTAL.contains(&name) {
+        let row = &*objects.resource;
+        if row.is_core("Namespace") && IMMORTAL.contains(&name) {
             let message = format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted");
             return Err(Status::forbidden(message));
         }
@@ -93,8 +96,10 @@ impl ObjectStore {
             if deletion.dry_run {
                 return Ok(done(row, name, &stored));
             }
-            let (transaction, left) = if row.kind == "Namespace" {
+            let (transaction, left) = if row.is_core("Namespace") {
                 self.termination(&entry, &stored, name)?
+            } else if row.kind == "CustomResourceDefinition" && row.custom().is_none() {
+                self.retirement(&entry, &stored)?
             } else {
                 let left = is_held(&stored).then(|| doomed(&stored, self.now));
                 (self.removal(entry, stored.clone(), deletion.orphan)?, left)
@@ -105,7 +110,7 @@ impl ObjectStore {
                 return Ok(left);
             }
         }
-        Err(Status::conflict(row.group, row.plural, name))
+        Err(Status::conflict(&row.group, &row.plural, name))
     }
 
     /// That an object goes, and with it whatever it owns and nobody else does. What still has
@@ -173,12 +178,11 @@ impl ObjectStore {
     /// Whether the owner that a reference of `dependent` names is there. One of a kind that is not
     /// served counts as living: nobody can know.
     fn lives(&self, owner: &Value, dependent: &Value) -> Result<bool, Status> {
-        let row = registry::RESOURCES
-            .iter()
-            .find(|row| owner["kind"] == row.kind && owner["apiVersion"] == row.api_version().as_str());
+        let text = |field: &str| owner[field].as_str().unwrap_or_default();
+        let row = self.kind_named(text("apiVersion"), text("kind"))?;
         let (Some(row), Some(name)) = (row, owner["name"].as_str()) else { return Ok(true) };
         let namespace = dependent["metadata"]["namespace"].as_str().filter(|_| row.namespaced);
-        let found = self.store.get(&(self.prefix(row, namespace) + name))?;
+        let found = self.store.get(&(self.prefix(&row, namespace) + name))?;
         Ok(match found {
             Some(entry) => uid(&decode(&entry)?) == owner["uid"],
             None => false,
@@ -188,7 +192,7 @@ impl ObjectStore {
     /// What an object owns: in its own namespace, or anywhere when it is in none.
     fn dependents(&self, owner: &Value) -> Result<Vec<(KeyValue, Value)>, Status> {
         let prefixes: Vec<String> = match owner["metadata"]["namespace"].as_str() {
-            Some(namespace) => namespaced().map(|row| self.prefix(row, Some(namespace))).collect(),
+            Some(namespace) => self.namespaced_kinds()?.iter().map(|row| self.prefix(row, Some(namespace))).collect(),
             None => vec![Self::root(&self.cluster)],
         };
         let uid = uid(owner);
@@ -218,27 +222,10 @@ impl ObjectStore {
     ) -> Result<(Transaction, Option<Value>), Status> {
         let mut stays = is_held(namespace);
         let mut transaction = unchanged(Transaction::new(), entry);
-        for row in namespaced() {
-            let prefix = self.prefix(row, Some(name));
-            let entries = self.store.range(&prefix, &RangeOptions::default())?.entries;
-            let mut held = Vec::new();
-            for entry in entries.iter().filter(|entry| contains(&entry.value, b"\"finalizers\"")) {
-                let object = decode(entry)?;
-                if is_held(&object) {
-                    held.push((entry, object));
-                }
-            }
-            if held.is_empty() {
-                transaction = transaction.delete_prefix(prefix);
-                continue;
-            }
-            stays = true;
-            for entry in entries.iter().filter(|entry| !held.iter().any(|(held, _)| held.key == entry.key)) {
-                transaction = unchanged(transaction, entry).delete(entry.key.to_string());
-            }
-            for (entry, object) in &held {
-                transaction = mark(transaction, entry, &doomed(object, self.now));
-            }
+        for row in self.namespaced_kinds()? {
+            let (next, held) = self.clear(transaction, self.prefix(&row, Some(name)))?;
+            transaction = next;
+            stays |= held;
         }
         if !stays {
             return Ok((transaction.delete(entry.key.to_string()), None));
@@ -248,6 +235,73 @@ impl ObjectStore {
         Ok((transaction.put(entry.key.to_string(), without_version(&left)), Some(left)))
     }
 
+    /// That everything below a prefix goes; what has finalizers is only marked. Says whether anything stays.
+    fn clear(&self, mut transaction: Transaction, prefix: String) -> Result<(Transaction, bool), Status> {
+        let entries = self.store.range(&prefix, &RangeOptions::default())?.entries;
+        let mut held = Vec::new();
+        for entry in entries.iter().filter(|entry| contains(&entry.value, b"\"finalizers\"")) {
+            let object = decode(entry)?;
+            if is_held(&object) {
+                held.push((entry, object));
+            }
+        }
+        if held.is_empty() {
+            return Ok((transaction.delete_prefix(prefix), false));
+        }
+        for entry in entries.iter().filter(|entry| !held.iter().any(|(held, _)| held.key == entry.key)) {
+            transaction = unchanged(transaction, entry).delete(entry.key.to_string());
+        }
+        for (entry, object) in &held {
+            transaction = mark(transaction, entry, &doomed(object, self.now));
+        }
+        Ok((transaction, true))
+    }
+
+    /// That a definition goes with all its objects; those with finalizers keep it. Gives the definition if it stays.
+    fn retirement(&self, entry: &KeyValue, definition: &Value) -> Result<(Transaction, Option<Value>), Status> {
+        let transaction = unchanged(Transaction::new(), entry);
+        let (transaction, stays) = self.clear(transaction, self.instances(definition))?;
+        if !stays && !is_held(definition) {
+            return Ok((transaction.delete(entry.key.to_string()), None));
+        }
+        let mut left = doomed(definition, self.now);
+        if stays {
+            let mut finalizers = left["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+            finalizers.push(json!(CLEANUP));
+            left["metadata"]["finalizers"] = json!(finalizers);
+        }
+        Ok((transaction.put(entry.key.to_string(), without_version(&left)), Some(left)))
+    }
+
+    fn instances(&self, definition: &Value) -> String {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let spec = &definition["spec"];
+        format!("{}{}/{}/", Self::root(&self.cluster), text(&spec["group"]), text(&spec["names"]["plural"]))
+    }
+
+    /// Ends a definition that is to go once the last of its objects is gone.
+    pub(crate) async fn finish_definition(&self, row: &Resource) -> Result<(), Status> {
+        if row.custom().is_none() {
+            return Ok(());
+        }
+        let key = format!(
+            "{}apiextensions.k8s.io/customresourcedefinitions/{}.{}",
+            Self::root(&self.cluster),
+            row.plural,
+            row.group
+        );
+        let Some(entry) = self.store.get(&key)? else { return Ok(()) };
+        let definition = decode(&entry)?;
+        let first = RangeOptions { limit: 1, start_after: None };
+        let others = |finalizer: &Value| finalizer != CLEANUP;
+        let held = definition["metadata"]["finalizers"].as_array().is_some_and(|all| all.iter().any(others));
+        if is_doomed(&definition) && !held && self.store.range(&self.instances(&definition), &first)?.entries.is_empty()
+        {
+            self.store.commit(unchanged(Transaction::new(), &entry).delete(key)).await?;
+        }
+        Ok(())
+    }
+
     /// Ends a terminating namespace once nothing keeps it any more.
     pub(crate) async fn finish_namespace(&self, name: &str) -> Result<(), Status> {
         let Some(entry) = self.store.get(&self.namespace_key(name))? else { return Ok(()) };
@@ -255,9 +309,9 @@ impl ObjectStore {
         if !is_doomed(&namespace) || is_held(&namespace) {
             return Ok(());
         }
-        for row in namespaced() {
+        for row in self.namespaced_kinds()? {
             let first = RangeOptions { limit: 1, start_after: None };
-            if !self.store.range(&self.prefix(row, Some(name)), &first)?.entries.is_empty() {
+            if !self.store.range(&self.prefix(&row, Some(name)), &first)?.entries.is_empty() {
                 return Ok(());
             }
         }
@@ -296,7 +350,7 @@ fn mark(transaction: Transaction, entry: &KeyValue, next: &Value) -> Transaction
 }
 
 fn done(row: &Resource, name: &str, object: &Value) -> Value {
-    success(row.group, row.plural, name, uid(object))
+    success(&row.group, &row.plural, name, uid(object))
 }
 
 fn uid(object: &Value) -> &str {
@@ -315,10 +369,6 @@ fn forget(dependent: &mut Value, gone: &BTreeSet<String>) {
     if owners.is_empty() {
         metadata.remove("ownerReferences");
     }
-}
-
-fn namespaced() -> impl Iterator<Item = &'static Resource> {
-    registry::RESOURCES.iter().filter(|row| row.namespaced)
 }
 
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {

@@ -1,8 +1,10 @@
 //! What is served: discovery (legacy and aggregated) and version.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use crate::registry::{self, Resource, VERBS};
+use crate::registry::{self, Resource};
 
 /// The content type by which clients tell the aggregated form from the legacy one.
 pub(crate) const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -13,22 +15,28 @@ pub(crate) fn core_versions() -> Value {
 }
 
 /// `/apis`.
-pub(crate) fn groups() -> Value {
-    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": named_groups().map(group).collect::<Vec<_>>()})
+pub(crate) fn groups(rows: &[Arc<Resource>]) -> Value {
+    let groups: Vec<Value> = registry::groups(rows)
+        .iter()
+        .filter(|(name, _)| !name.is_empty())
+        .map(|(name, all)| group(name, all))
+        .collect();
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
 /// `/apis/<group>`; `None` when it is not served.
-pub(crate) fn one_group(name: &str) -> Option<Value> {
-    let (name, version) = named_groups().find(|(group, _)| *group == name)?;
-    let mut value = group((name, version));
+pub(crate) fn one_group(rows: &[Arc<Resource>], name: &str) -> Option<Value> {
+    let groups = registry::groups(rows);
+    let (name, versions) = groups.iter().find(|(group, _)| *group == name && !name.is_empty())?;
+    let mut value = group(name, versions);
     value["kind"] = json!("APIGroup");
     value["apiVersion"] = json!("v1");
     Some(value)
 }
 
 /// `/api/v1` and `/apis/<group>/<version>`; `None` when it is not served.
-pub(crate) fn resources(group: &str, version: &str) -> Option<Value> {
-    let resources: Vec<Value> = registry::of(group, version).flat_map(legacy).collect();
+pub(crate) fn resources(rows: &[Arc<Resource>], group: &str, version: &str) -> Option<Value> {
+    let resources: Vec<Value> = of(rows, group, version).flat_map(legacy).collect();
     if resources.is_empty() {
         return None;
     }
@@ -37,16 +45,16 @@ pub(crate) fn resources(group: &str, version: &str) -> Option<Value> {
 }
 
 /// The aggregated form of `/api` (`core`) or `/apis`.
-pub(crate) fn aggregated(core: bool) -> Value {
-    let groups = registry::group_versions().into_iter().filter(|(group, _)| group.is_empty() == core);
+pub(crate) fn aggregated(rows: &[Arc<Resource>], core: bool) -> Value {
+    let groups = registry::groups(rows).into_iter().filter(|(group, _)| group.is_empty() == core);
     let items: Vec<Value> = groups
-        .map(|(group, version)| {
-            let resources: Vec<Value> = registry::of(group, version).map(aggregated_resource).collect();
+        .map(|(group, versions)| {
+            let version = |version: &&str| {
+                let resources: Vec<Value> = of(rows, group, version).map(aggregated_resource).collect();
+                json!({"version": version, "freshness": "Current", "resources": resources})
+            };
             let metadata = if core { json!({}) } else { json!({"name": group}) };
-            json!({
-                "metadata": metadata,
-                "versions": [{"version": version, "freshness": "Current", "resources": resources}],
-            })
+            json!({"metadata": metadata, "versions": versions.iter().map(version).collect::<Vec<_>>()})
         })
         .collect();
     json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
@@ -69,22 +77,25 @@ pub(crate) fn version(version: &str) -> Value {
     })
 }
 
-fn named_groups() -> impl Iterator<Item = (&'static str, &'static str)> {
-    registry::group_versions().into_iter().filter(|(group, _)| !group.is_empty())
+fn of<'a>(rows: &'a [Arc<Resource>], group: &str, version: &str) -> impl Iterator<Item = &'a Arc<Resource>> {
+    rows.iter().filter(move |row| row.group == group && row.version == version)
 }
 
-fn group((name, version): (&str, &str)) -> Value {
-    let version = json!({"groupVersion": format!("{name}/{version}"), "version": version});
-    json!({"name": name, "versions": [version], "preferredVersion": version})
+fn group(name: &str, versions: &[&str]) -> Value {
+    let versions: Vec<Value> = versions
+        .iter()
+        .map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version}))
+        .collect();
+    json!({"name": name, "preferredVersion": versions.first(), "versions": versions})
 }
 
-fn legacy(row: &'static Resource) -> Vec<Value> {
+fn legacy(row: &Arc<Resource>) -> Vec<Value> {
     let mut resource = json!({
         "name": row.plural,
-        "singularName": row.singular(),
+        "singularName": row.singular,
         "namespaced": row.namespaced,
         "kind": row.kind,
-        "verbs": VERBS,
+        "verbs": row.verbs.names(),
     });
     if !row.short_names.is_empty() {
         resource["shortNames"] = json!(row.short_names);
@@ -94,13 +105,13 @@ fn legacy(row: &'static Resource) -> Vec<Value> {
     }
     let mut all = vec![resource];
     all.extend(row.subresources.iter().map(|name| {
-        let (group, version, kind) = subresource_kind(row, name);
+        let Subresource { group, version, kind, verbs } = subresource(row, name);
         let mut subresource = json!({
             "name": format!("{}/{name}", row.plural),
             "singularName": "",
             "namespaced": row.namespaced,
             "kind": kind,
-            "verbs": ["get", "patch", "update"],
+            "verbs": verbs,
         });
         if group != row.group {
             subresource["group"] = json!(group);
@@ -111,13 +122,13 @@ fn legacy(row: &'static Resource) -> Vec<Value> {
     all
 }
 
-fn aggregated_resource(row: &'static Resource) -> Value {
+fn aggregated_resource(row: &Arc<Resource>) -> Value {
     let mut resource = json!({
         "resource": row.plural,
         "responseKind": {"group": row.group, "version": row.version, "kind": row.kind},
         "scope": if row.namespaced { "Namespaced" } else { "Cluster" },
-        "singularResource": row.singular(),
-        "verbs": VERBS,
+        "singularResource": row.singular,
+        "verbs": row.verbs.names(),
     });
     if !row.short_names.is_empty() {
         resource["shortNames"] = json!(row.short_names);
@@ -129,12 +140,9 @@ fn aggregated_resource(row: &'static Resource) -> Value {
         .subresources
         .iter()
         .map(|name| {
-            let (group, version, kind) = subresource_kind(row, name);
-            json!({
-                "subresource": name,
-                "responseKind": {"group": group, "version": version, "kind": kind},
-                "verbs": ["get", "patch", "update"],
-            })
+            let Subresource { group, version, kind, verbs } = subresource(row, name);
+            let kind = json!({"group": group, "version": version, "kind": kind});
+            json!({"subresource": name, "responseKind": kind, "verbs": verbs})
         })
         .collect();
     if !subresources.is_empty() {
@@ -143,6 +151,33 @@ fn aggregated_resource(row: &'static Resource) -> Value {
     resource
 }
 
-fn subresource_kind(row: &Resource, name: &str) -> (&'static str, &'static str, &'static str) {
-    if name == "scale" { ("autoscaling", "v1", "Scale") } else { (row.group, row.version, row.kind) }
+struct Subresource<'a> {
+    group: &'a str,
+    version: &'a str,
+    kind: &'a str,
+    verbs: &'static [&'static str],
+}
+
+/// What can be done with what lies behind a proxy.
+const PROXIED: &[&str] = &["create", "delete", "get", "patch", "update"];
+
+/// The kind of a subresource and what can be done with it.
+fn subresource<'a>(row: &'a Resource, name: &str) -> Subresource<'a> {
+    let of = |group, version, kind, verbs| Subresource { group, version, kind, verbs };
+    let own = |kind, verbs| of(&row.group, &row.version, kind, verbs);
+    match name {
+        "scale" => of("autoscaling", "v1", "Scale", &["get", "patch", "update"]),
+        "eviction" => of("policy", "v1", "Eviction", &["create"]),
+        "token" => of("authentication.k8s.io", "v1", "TokenRequest", &["create"]),
+        "binding" => own("Binding", &["create"]),
+        "log" => own(&row.kind, &["get"]),
+        "exec" => own("PodExecOptions", &["create", "get"]),
+        "attach" => own("PodAttachOptions", &["create", "get"]),
+        "portforward" => own("PodPortForwardOptions", &["create", "get"]),
+        "proxy" if row.kind == "Node" => own("NodeProxyOptions", PROXIED),
+        "proxy" if row.kind == "Service" => own("ServiceProxyOptions", PROXIED),
+        "proxy" => own("PodProxyOptions", PROXIED),
+        "finalize" => own(&row.kind, &["update"]),
+        _ => own(&row.kind, &["get", "patch", "update"]),
+    }
 }

@@ -3,12 +3,16 @@
 //! Keys are `/kube/<cluster>/<group>/<plural>/[<namespace>/]<name>`; the core group is `core`. An
 //! object is stored as JSON without its resource version, which is the store's revision of the key.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use store::{Condition, KeyValue, Outcome, RangeOptions, Store, Transaction};
 
 use crate::{
+    convert,
+    custom::Compiled,
     deletion::{is_doomed, is_held},
     managed_fields::{self, Type, Writer},
     object::{self, Birth},
@@ -32,6 +36,7 @@ pub(crate) struct ObjectStore {
     pub(crate) store: Store,
     pub(crate) cluster: String,
     pub(crate) service_cidr: String,
+    pub(crate) compiled: Arc<Compiled>,
     /// What is written now is written at this time.
     pub(crate) now: Timestamp,
 }
@@ -58,13 +63,12 @@ impl ObjectStore {
 
     /// Where the objects of a kind lie, in all namespaces or one.
     pub(crate) fn prefix(&self, row: &Resource, namespace: Option<&str>) -> String {
-        let group = if row.group.is_empty() { "core" } else { row.group };
         let namespace = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
-        format!("/kube/{}/{group}/{}/{namespace}", self.cluster, row.plural)
+        format!("/kube/{}/{}/{}/{namespace}", self.cluster, row.home(), row.plural)
     }
 
     fn key(&self, objects: &Objects<'_>, name: &str) -> String {
-        self.prefix(objects.resource, objects.namespace) + name
+        self.prefix(&objects.resource, objects.namespace) + name
     }
 
     /// One object.
@@ -76,10 +80,11 @@ impl ObjectStore {
     }
 
     pub(crate) fn entry(&self, objects: &Objects<'_>, name: &str) -> Result<(KeyValue, Value), Status> {
-        let row = objects.resource;
+        let row = &*objects.resource;
         let entry = self.store.get(&self.key(objects, name))?;
-        let entry = entry.ok_or_else(|| Status::not_found(row.group, row.plural, name))?;
-        let object = decode(&entry)?;
+        let entry = entry.ok_or_else(|| Status::not_found(&row.group, &row.plural, name))?;
+        let mut object = decode(&entry)?;
+        convert::serve(row, &mut object);
         Ok((entry, object))
     }
 
@@ -91,8 +96,8 @@ impl ObjectStore {
     /// # Errors
     /// 400 for a continue token that is none, 410 for a past that is not kept, 504 for a future.
     pub(crate) fn list(&self, objects: &Objects<'_>, options: &Options) -> Result<Page, Status> {
-        options.fields.check(objects.resource)?;
-        let prefix = self.prefix(objects.resource, objects.namespace);
+        options.fields.check(&objects.resource)?;
+        let prefix = self.prefix(&objects.resource, objects.namespace);
         let limit = options.limit.min(PAGE_MAX);
         let token = options.continue_token.as_deref().map(Token::read).transpose()?;
         if token.is_some() && options.resource_version.is_some_and(|version| version > 0) {
@@ -106,7 +111,8 @@ impl ObjectStore {
             let revision = *revision.get_or_insert(range.revision.0);
             options.check_version(revision)?;
             for (index, entry) in range.entries.iter().enumerate() {
-                let object = decode(entry)?;
+                let mut object = decode(entry)?;
+                convert::serve(&objects.resource, &mut object);
                 if options.labels.matches(&object) && options.fields.matches(&object) {
                     items.push(object);
                 }
@@ -141,12 +147,13 @@ impl ObjectStore {
 
     /// Makes a body into a new object that is not stored yet.
     fn prepare(&self, objects: &Objects<'_>, mut body: Value, options: &Options) -> Result<Written, Status> {
-        let row = objects.resource;
+        let row = &*objects.resource;
         object::check_envelope(row, &mut body, objects.namespace, None)?;
         if version_of(&body)?.is_some() {
             return Err(Status::internal("resourceVersion should not be set on objects to be created"));
         }
-        let warnings = object::check_fields(row, &body, options.field_validation)?;
+        let mut warnings = object::check_fields(row, &body, options.field_validation)?;
+        warnings.extend(row.custom().and_then(|version| version.warning.clone()));
         let uid = uuid::Uuid::new_v4().to_string();
         let suffix: String = (0..5).map(|_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())])).collect();
         object::create(row, &mut body, &Birth { now: self.now, uid, suffix: &suffix })?;
@@ -159,9 +166,9 @@ impl ObjectStore {
         Written { object: mut body, warnings, .. }: Written,
         options: &Options,
     ) -> Result<Written, Status> {
-        let row = objects.resource;
+        let row = &*objects.resource;
         // What the server gives belongs to nobody.
-        if row.kind == "Service" {
+        if row.is_core("Service") {
             services::assign_cluster_ip(self, &mut body)?;
         }
         let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -171,7 +178,7 @@ impl ObjectStore {
             if let Some(namespace) = objects.namespace {
                 transaction = transaction.when(self.open_namespace(row, namespace, &name)?);
             }
-            let taken = || Status::already_exists(row.group, row.plural, &name);
+            let taken = || Status::already_exists(&row.group, &row.plural, &name);
             if options.dry_run {
                 let exists = self.store.get(&key)?.is_some();
                 return if exists { Err(taken()) } else { Ok(Written { object: body, created: true, warnings }) };
@@ -186,7 +193,7 @@ impl ObjectStore {
                 Outcome::ConditionFailed { .. } => {}
             }
         }
-        Err(Status::conflict(row.group, row.plural, &name))
+        Err(Status::conflict(&row.group, &row.plural, &name))
     }
 
     /// That a namespace is as it is now: there, and not about to end.
@@ -194,7 +201,7 @@ impl ObjectStore {
         let entry = self.store.get(&self.namespace_key(namespace))?;
         let entry = entry.ok_or_else(|| Status::not_found("", "namespaces", namespace))?;
         if is_doomed(&decode(&entry)?) {
-            return Err(Status::namespace_ends(row.group, row.plural, name, namespace));
+            return Err(Status::namespace_ends(&row.group, &row.plural, name, namespace));
         }
         Ok(Condition::ModRevision { key: entry.key.to_string(), revision: entry.mod_revision })
     }
@@ -210,7 +217,7 @@ impl ObjectStore {
         mut body: Value,
         options: &Options,
     ) -> Result<Written, Status> {
-        let row = objects.resource;
+        let row = &*objects.resource;
         object::check_envelope(row, &mut body, objects.namespace, Some(name))?;
         let warnings = object::check_fields(row, &body, options.field_validation)?;
         let wanted = version_of(&body)?;
@@ -218,7 +225,7 @@ impl ObjectStore {
         let object = self
             .write(objects, name, options.dry_run, |entry, stored| {
                 if wanted.is_some_and(|wanted| wanted != entry.mod_revision.0) {
-                    return Err(Status::conflict(row.group, row.plural, name));
+                    return Err(Status::conflict(&row.group, &row.plural, name));
                 }
                 let mut next = next_state(objects, stored, body.clone(), self.now)?;
                 managed_fields::track(stored, &mut next, &author.writer());
@@ -239,7 +246,7 @@ impl ObjectStore {
         (patch_type, patch): (PatchType, Value),
         options: &Options,
     ) -> Result<Written, Status> {
-        let row = objects.resource;
+        let row = &*objects.resource;
         let mut warnings = Vec::new();
         let author = Authorship::new(self, objects, options);
         let object = self
@@ -250,7 +257,7 @@ impl ObjectStore {
                 // A patch that names a version means that version and no other.
                 let wanted = version_of(&patch)?;
                 if wanted.is_some_and(|wanted| wanted != entry.mod_revision.0) {
-                    return Err(Status::conflict(row.group, row.plural, name));
+                    return Err(Status::conflict(&row.group, &row.plural, name));
                 }
                 let mut next = next_state(objects, stored, patched, self.now)?;
                 managed_fields::track(stored, &mut next, &author.writer());
@@ -271,7 +278,7 @@ impl ObjectStore {
         mut body: Value,
         options: &Options,
     ) -> Result<Written, Status> {
-        let row = objects.resource;
+        let row = &*objects.resource;
         let author = Authorship::new(self, objects, options);
         if options.manager.is_empty() {
             let cause = Cause::required("fieldManager", "is required for apply patch");
@@ -281,7 +288,7 @@ impl ObjectStore {
             return Err(Status::bad_request("metadata.managedFields must be nil"));
         }
         object::check_envelope(row, &mut body, objects.namespace, Some(name))?;
-        let unknown = (row.check)(&body).map_err(|error| managed_fields::untyped(&body, &error))?;
+        let unknown = row.check(&body).map_err(|error| managed_fields::untyped(&body, &error))?;
         if let Some(field) = unknown.first() {
             return Err(managed_fields::untyped(&body, &format!(".{field}: field not declared in schema")));
         }
@@ -301,7 +308,7 @@ impl ObjectStore {
                     let wanted = version_of(&body)?;
                     let object = self.write(objects, name, options.dry_run, |entry, stored| {
                         if wanted.is_some_and(|wanted| wanted != entry.mod_revision.0) {
-                            return Err(Status::conflict(row.group, row.plural, name));
+                            return Err(Status::conflict(&row.group, &row.plural, name));
                         }
                         let applied = managed_fields::apply(stored, &body, options.force, &author.writer())?;
                         let owners = applied["metadata"]["managedFields"].clone();
@@ -313,7 +320,7 @@ impl ObjectStore {
                 }
             }
         }
-        Err(Status::conflict(row.group, row.plural, name))
+        Err(Status::conflict(&row.group, &row.plural, name))
     }
 
     /// Reads, changes and writes an object; again when somebody else was quicker.
@@ -324,7 +331,7 @@ impl ObjectStore {
         dry_run: bool,
         mut change: impl FnMut(&KeyValue, &Value) -> Result<Value, Status>,
     ) -> Result<Value, Status> {
-        let row = objects.resource;
+        let row = &*objects.resource;
         for _ in 0..RETRIES_MAX {
             let (entry, stored) = self.entry(objects, name)?;
             let mut next = change(&entry, &stored)?;
@@ -333,7 +340,7 @@ impl ObjectStore {
                 return Ok(next);
             }
             // A namespace ends with what is in it.
-            let finished = is_doomed(&next) && !is_held(&next) && row.kind != "Namespace";
+            let finished = is_doomed(&next) && !is_held(&next) && !row.is_core("Namespace");
             let transaction = if finished {
                 self.removal(entry, next.clone(), false)?
             } else {
@@ -343,12 +350,13 @@ impl ObjectStore {
             if let Outcome::Committed(revision) = self.store.commit(transaction).await? {
                 if is_doomed(&next) && !is_held(&next) {
                     self.finish_namespace(objects.namespace.unwrap_or(name)).await?;
+                    self.finish_definition(row).await?;
                 }
                 set_version(&mut next, revision.0);
                 return Ok(next);
             }
         }
-        Err(Status::conflict(row.group, row.plural, name))
+        Err(Status::conflict(&row.group, &row.plural, name))
     }
 
     /// Where a namespace lies.
@@ -369,7 +377,7 @@ struct Authorship<'a> {
 
 impl<'a> Authorship<'a> {
     fn new(store: &ObjectStore, objects: &Objects<'a>, options: &'a Options) -> Self {
-        let row = objects.resource;
+        let row = &*objects.resource;
         Self {
             manager: &options.manager,
             subresource: objects.subresource,
@@ -396,10 +404,10 @@ impl<'a> Authorship<'a> {
 /// The next state of an object, or of its status where that is what the path names.
 fn next_state(objects: &Objects<'_>, stored: &Value, wanted: Value, now: Timestamp) -> Result<Value, Status> {
     if objects.subresource == Some("status") {
-        return Ok(object::update_status(stored, &wanted));
+        return object::update_status(&objects.resource, stored, &wanted);
     }
     let mut next = wanted;
-    object::update(objects.resource, stored, &mut next, now)?;
+    object::update(&objects.resource, stored, &mut next, now)?;
     Ok(next)
 }
 

@@ -1,7 +1,9 @@
 //! What a request asks for: its path and its query, typed.
 
+use std::sync::Arc;
+
 use crate::{
-    registry::{self, Resource},
+    registry::Resource,
     selector::{FieldSelector, LabelSelector},
     status::{Cause, Status},
 };
@@ -16,9 +18,9 @@ pub(crate) enum Target<'a> {
 }
 
 /// Objects of one kind: all, those of a namespace, or one; perhaps a subresource.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Objects<'a> {
-    pub(crate) resource: &'static Resource,
+    pub(crate) resource: Arc<Resource>,
     pub(crate) namespace: Option<&'a str>,
     pub(crate) name: Option<&'a str>,
     pub(crate) subresource: Option<&'a str>,
@@ -26,24 +28,26 @@ pub(crate) struct Objects<'a> {
 
 impl PartialEq for Objects<'_> {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.resource, other.resource)
+        Arc::ptr_eq(&self.resource, &other.resource)
             && (self.namespace, self.name, self.subresource) == (other.namespace, other.name, other.subresource)
     }
 }
 
 impl<'a> Target<'a> {
-    /// Reads a path.
+    /// Reads a path; `find` knows the kinds by group, version and plural.
     ///
     /// # Errors
     /// 404 when the group, version, kind or subresource is not served.
-    pub(crate) fn parse(path: &'a str) -> Result<Self, Status> {
+    pub(crate) fn parse(
+        path: &'a str,
+        find: impl Fn(&str, &str, &str) -> Result<Option<Arc<Resource>>, Status>,
+    ) -> Result<Self, Status> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let (group, version, rest) = match segments.as_slice() {
             ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
             ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
             _ => return Ok(Self::Other(segments)),
         };
-        let find = |plural: &str| registry::find(group, version, plural).ok_or_else(Status::no_such_path);
         // `namespaces/<ns>/<plural>` lies in a namespace; `namespaces/<ns>[/status]` is the namespace.
         let (namespace, rest) = match rest {
             ["namespaces", _, "status" | "finalize"] => (None, rest),
@@ -56,7 +60,7 @@ impl<'a> Target<'a> {
             [plural, name, subresource] => (*plural, Some(*name), Some(*subresource)),
             _ => return Err(Status::no_such_path()),
         };
-        let resource = find(plural)?;
+        let resource = find(group, version, plural)?.ok_or_else(Status::no_such_path)?;
         let well_placed = resource.namespaced == namespace.is_some() || (resource.namespaced && name.is_none());
         let known = subresource.is_none_or(|subresource| resource.subresources.contains(&subresource));
         if !well_placed || !known {
@@ -205,24 +209,31 @@ fn percent_decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry;
 
-    fn objects(path: &str) -> (&'static str, Option<&str>, Option<&str>, Option<&str>) {
-        match Target::parse(path).unwrap() {
-            Target::Objects(found) => (found.resource.plural, found.namespace, found.name, found.subresource),
+    fn parse(path: &str) -> Result<Target<'_>, Status> {
+        Target::parse(path, |group, version, plural| Ok(registry::find(group, version, plural).cloned()))
+    }
+
+    fn objects(path: &str) -> (String, Option<&str>, Option<&str>, Option<&str>) {
+        match parse(path).unwrap() {
+            Target::Objects(found) => {
+                (found.resource.plural.to_string(), found.namespace, found.name, found.subresource)
+            }
             Target::Other(segments) => panic!("{segments:?}"),
         }
     }
 
     #[test]
     fn paths_name_objects() {
-        assert_eq!(objects("/api/v1/pods"), ("pods", None, None, None));
-        assert_eq!(objects("/api/v1/namespaces"), ("namespaces", None, None, None));
-        assert_eq!(objects("/api/v1/namespaces/a"), ("namespaces", None, Some("a"), None));
-        assert_eq!(objects("/api/v1/namespaces/a/status"), ("namespaces", None, Some("a"), Some("status")));
-        assert_eq!(objects("/api/v1/namespaces/a/pods/p"), ("pods", Some("a"), Some("p"), None));
+        assert_eq!(objects("/api/v1/pods"), ("pods".to_owned(), None, None, None));
+        assert_eq!(objects("/api/v1/namespaces"), ("namespaces".to_owned(), None, None, None));
+        assert_eq!(objects("/api/v1/namespaces/a"), ("namespaces".to_owned(), None, Some("a"), None));
+        assert_eq!(objects("/api/v1/namespaces/a/status"), ("namespaces".to_owned(), None, Some("a"), Some("status")));
+        assert_eq!(objects("/api/v1/namespaces/a/pods/p"), ("pods".to_owned(), Some("a"), Some("p"), None));
         assert_eq!(
             objects("/apis/apps/v1/namespaces/a/deployments/d/scale"),
-            ("deployments", Some("a"), Some("d"), Some("scale"))
+            ("deployments".to_owned(), Some("a"), Some("d"), Some("scale"))
         );
     }
 
@@ -231,9 +242,9 @@ mod tests {
         for path in
             ["/api/v1/zebras", "/api/v1/nodes/n/exec", "/api/v1/namespaces/a/nodes", "/api/v1/pods/p", "/apis/x/v1/y"]
         {
-            assert_eq!(Target::parse(path).unwrap_err().code, 404, "{path}");
+            assert_eq!(parse(path).unwrap_err().code, 404, "{path}");
         }
-        assert_eq!(Target::parse("/version").unwrap(), Target::Other(vec!["version"]));
+        assert_eq!(parse("/version").unwrap(), Target::Other(vec!["version"]));
     }
 
     #[test]

@@ -168,7 +168,10 @@ impl FieldSelector {
     /// # Errors
     /// 400 for a field that the real server does not select by.
     pub(crate) fn check(&self, row: &Resource) -> Result<(), Status> {
-        let known = FIELDS.iter().find(|(kind, _)| *kind == row.kind).map_or(&[][..], |(_, fields)| fields);
+        let known = FIELDS
+            .iter()
+            .find(|(kind, _)| row.custom().is_none() && *kind == row.kind)
+            .map_or(&[][..], |(_, fields)| fields);
         let wrong = self.0.iter().find(|(path, ..)| {
             !matches!(path.as_str(), "metadata.name" | "metadata.namespace") && !known.contains(&path.as_str())
         });

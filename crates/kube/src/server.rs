@@ -30,7 +30,9 @@ use crate::{
     api::{Answer, Api},
     authentication,
     body::Body,
-    compression, discovery, nodes,
+    compression,
+    custom::Compiled,
+    discovery, nodes,
     objects::{ObjectStore, decode},
     registry,
     request::{Objects, Options},
@@ -93,12 +95,19 @@ struct Shared {
     clock: Clock,
     tls: Mutex<HashMap<String, Tls>>,
     ensured: Mutex<HashMap<String, Arc<ClusterSpec>>>,
+    compiled: Arc<Compiled>,
 }
 
 impl ApiServer {
     /// Servers that keep their objects in `store`.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self(Arc::new(Shared { store, clock, tls: Mutex::default(), ensured: Mutex::default() }))
+        Self(Arc::new(Shared {
+            store,
+            clock,
+            tls: Mutex::default(),
+            ensured: Mutex::default(),
+            compiled: Arc::default(),
+        }))
     }
 
     /// Serves one client of the cluster on an accepted connection, until it ends.
@@ -179,6 +188,7 @@ impl ApiServer {
             store: self.0.store.clone(),
             cluster: spec.id.clone(),
             service_cidr: spec.service_cidr.clone(),
+            compiled: Arc::clone(&self.0.compiled),
             now: (self.0.clock)(),
         }
     }
@@ -227,7 +237,7 @@ impl ApiServer {
         body: serde_json::Value,
     ) -> Result<(), ServeError> {
         let Some(row) = registry::find("", "v1", plural) else { return Ok(()) };
-        let place = Objects { resource: row, namespace, name: None, subresource: None };
+        let place = Objects { resource: Arc::clone(row), namespace, name: None, subresource: None };
         if objects.get(&place, name).is_ok() {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! Addresses of services, out of the cluster's service CIDR.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ pub(crate) fn assign_cluster_ip(objects: &ObjectStore, service: &mut Value) -> R
 
 fn taken(objects: &ObjectStore) -> Result<BTreeSet<Ipv4Addr>, Status> {
     let Some(row) = registry::find("", "v1", "services") else { return Ok(BTreeSet::new()) };
-    let everywhere = Objects { resource: row, namespace: None, name: None, subresource: None };
+    let everywhere = Objects { resource: Arc::clone(row), namespace: None, name: None, subresource: None };
     let services = objects.list(&everywhere, &Options::default())?.items;
     Ok(services.iter().filter_map(|service| service["spec"]["clusterIP"].as_str()?.parse().ok()).collect())
 }

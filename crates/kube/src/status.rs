@@ -4,6 +4,8 @@
 
 use serde_json::{Value, json};
 
+use crate::registry::Resource;
+
 /// A refusal in Kubernetes' terms.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Status {
@@ -113,6 +115,20 @@ impl Status {
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(403, "Forbidden", message)
+    }
+
+    /// 501: what only a running container could answer.
+    pub(crate) fn no_containers(what: &str) -> Self {
+        let message =
+            format!("{what} is not available: no containers run in this cluster, its pods are only marked as running");
+        Self::new(501, "NotImplemented", message)
+    }
+
+    /// 409: it is so already.
+    pub(crate) fn already(row: &Resource, name: &str, problem: &str) -> Self {
+        let message =
+            format!("Operation cannot be fulfilled on {} \"{name}\": {problem}", qualified(&row.plural, &row.group));
+        Self::new(409, "Conflict", message).about(name, &row.group, &row.plural, &[])
     }
 
     pub(crate) fn method_not_allowed() -> Self {

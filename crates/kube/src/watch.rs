@@ -6,10 +6,11 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use store::{Event, Revision, Watch, WatchError};
+use store::{Event, KeyValue, Revision, Watch, WatchError};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
+    convert,
     objects::{ObjectStore, decode, set_version},
     registry::Resource,
     request::{Objects, Options},
@@ -35,7 +36,7 @@ pub(crate) enum Form {
 
 /// A watch in progress: lines of JSON until its time is over.
 pub(crate) struct WatchStream {
-    resource: &'static Resource,
+    resource: Arc<Resource>,
     options: Options,
     form: Form,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
@@ -62,7 +63,7 @@ impl WatchStream {
         form: Form,
         now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     ) -> Result<Self, Status> {
-        options.fields.check(objects.resource)?;
+        options.fields.check(&objects.resource)?;
         options.check_version(store.store.revision().0)?;
         let version = options.resource_version.unwrap_or(0);
         let initial = options.send_initial_events.unwrap_or(version == 0);
@@ -76,14 +77,14 @@ impl WatchStream {
             (Vec::new(), if version == 0 { store.store.revision().0 } else { version })
         };
         if options.send_initial_events == Some(true) && options.bookmarks {
-            first.push(("BOOKMARK", bookmark(objects.resource, from, true)));
+            first.push(("BOOKMARK", bookmark(&objects.resource, from, true)));
         }
-        let prefix = store.prefix(objects.resource, objects.namespace);
+        let prefix = store.prefix(&objects.resource, objects.namespace);
         let watch = store.store.watch(&prefix, Revision(from))?;
         let timeout = options.timeout_s.map_or(TIMEOUT, Duration::from_secs).min(TIMEOUT_MAX);
         let begun = Instant::now();
         let mut stream = Self {
-            resource: objects.resource,
+            resource: Arc::clone(&objects.resource),
             form,
             now,
             first: VecDeque::new(),
@@ -129,7 +130,7 @@ impl WatchStream {
                         self.next_bookmark = Instant::now() + BOOKMARK_EVERY;
                         // What happened to others meanwhile need not be looked at again.
                         self.seen = self.watch.progress().map_or(self.seen, |revision| revision.0.max(self.seen));
-                        let bookmark = bookmark(self.resource, self.seen, false);
+                        let bookmark = bookmark(&self.resource, self.seen, false);
                         return Some(line(&json!({"type": "BOOKMARK", "object": bookmark})));
                     }
                 }
@@ -147,6 +148,11 @@ impl WatchStream {
     /// to is deleted.
     fn select(&self, event: &Event) -> Result<Option<(&'static str, Value)>, Status> {
         let matches = |object: &Value| self.options.labels.matches(object) && self.options.fields.matches(object);
+        let decode = |entry: &KeyValue| {
+            let mut object = decode(entry)?;
+            convert::serve(&self.resource, &mut object);
+            Ok::<_, Status>(object)
+        };
         match event {
             Event::Put { current, previous } => {
                 let object = decode(current)?;
@@ -173,7 +179,7 @@ impl WatchStream {
         let object = match self.form {
             Form::Table(include) if kind != "BOOKMARK" => {
                 let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-                table::render(self.resource, &[object], &metadata, include, (self.now)())
+                table::render(&self.resource, &[object], &metadata, include, (self.now)())
             }
             Form::Table(_) | Form::Object => object,
         };

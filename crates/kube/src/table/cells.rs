@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::duration;
+use super::{duration, resources};
 use crate::registry::Resource;
 
 /// Reads one cell off an object.
@@ -17,25 +17,25 @@ pub(super) struct Column {
     pub(super) cell: Cell,
 }
 
-const fn text(name: &'static str, cell: Cell) -> Column {
+pub(super) const fn text(name: &'static str, cell: Cell) -> Column {
     Column { name, value_type: "string", priority: 0, cell }
 }
 
-const fn number(name: &'static str, cell: Cell) -> Column {
+pub(super) const fn number(name: &'static str, cell: Cell) -> Column {
     Column { name, value_type: "integer", priority: 0, cell }
 }
 
-const fn wide(name: &'static str, cell: Cell) -> Column {
+pub(super) const fn wide(name: &'static str, cell: Cell) -> Column {
     Column { name, value_type: "string", priority: 1, cell }
 }
 
-const NAME: Column = text("Name", |object, _| object["metadata"]["name"].clone());
-const AGE: Column = text("Age", |object, now| age(&object["metadata"]["creationTimestamp"], now));
-const CONTAINERS: Column = wide("Containers", |object, _| list(&pod_spec(object)["containers"], |item| &item["name"]));
-const IMAGES: Column = wide("Images", |object, _| list(&pod_spec(object)["containers"], |item| &item["image"]));
+pub(super) const NAME: Column = text("Name", |object, _| object["metadata"]["name"].clone());
+pub(super) const AGE: Column = text("Age", |object, now| age(&object["metadata"]["creationTimestamp"], now));
+pub(super) const CONTAINERS: Column =
+    wide("Containers", |object, _| list(&pod_spec(object)["containers"], |item| &item["name"]));
+pub(super) const IMAGES: Column =
+    wide("Images", |object, _| list(&pod_spec(object)["containers"], |item| &item["image"]));
 const SELECTOR: Column = wide("Selector", |object, _| selector(&object["spec"]["selector"]));
-
-static PLAIN: &[Column] = &[NAME, AGE];
 
 static NAMESPACES: &[Column] = &[NAME, text("Status", |object, _| object["status"]["phase"].clone()), AGE];
 
@@ -209,10 +209,15 @@ static EVENTS: &[Column] = &[
     text("Type", |event, _| event["type"].clone()),
     text("Reason", |event, _| event["reason"].clone()),
     text("Object", |event, _| {
-        let object = &event["involvedObject"];
+        let object = or_else(&event["involvedObject"], &event["regarding"]);
         json!(format!("{}/{}", plain(&object["kind"]).to_lowercase(), plain(&object["name"])))
     }),
-    text("Message", |event, _| event["message"].clone()),
+    wide("Subobject", |event, _| or(&event["involvedObject"]["fieldPath"], "")),
+    wide("Source", |event, _| or(&event["source"]["component"], &plain(&event["reportingComponent"]))),
+    text("Message", |event, _| json!(plain(or_else(&event["message"], &event["note"])).trim())),
+    wide("First Seen", |event, now| age(or_else(&event["firstTimestamp"], &event["eventTime"]), now)),
+    wide("Count", |event, _| json!(plain(&or(&event["count"], "1")))),
+    wide("Name", |event, _| event["metadata"]["name"].clone()),
 ];
 
 static LEASES: &[Column] = &[NAME, text("Holder", |object, _| object["spec"]["holderIdentity"].clone()), AGE];
@@ -229,18 +234,9 @@ static INGRESSES: &[Column] = &[
     AGE,
 ];
 
-static STORAGE_CLASSES: &[Column] = &[
-    NAME,
-    text("Provisioner", |object, _| object["provisioner"].clone()),
-    text("ReclaimPolicy", |object, _| or(&object["reclaimPolicy"], "Delete")),
-    text("VolumeBindingMode", |object, _| or(&object["volumeBindingMode"], "Immediate")),
-    text("AllowVolumeExpansion", |object, _| json!(object["allowVolumeExpansion"] == true)),
-    AGE,
-];
-
-/// The columns of a kind.
+/// The columns of a built-in kind.
 pub(super) fn columns(resource: &Resource) -> &'static [Column] {
-    match resource.kind {
+    match &*resource.kind {
         "Namespace" => NAMESPACES,
         "Node" => NODES,
         "Pod" => PODS,
@@ -258,16 +254,15 @@ pub(super) fn columns(resource: &Resource) -> &'static [Column] {
         "Event" => EVENTS,
         "Lease" => LEASES,
         "Ingress" => INGRESSES,
-        "StorageClass" => STORAGE_CLASSES,
-        _ => PLAIN,
+        other => resources::columns(other).unwrap_or(resources::CREATED_AT),
     }
 }
 
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -275,31 +270,35 @@ fn plain(value: &Value) -> String {
     }
 }
 
-fn count(value: &Value) -> u64 {
+pub(super) fn count(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
 }
 
-fn or(value: &Value, otherwise: &str) -> Value {
+pub(super) fn or(value: &Value, otherwise: &str) -> Value {
     if plain(value).is_empty() { json!(otherwise) } else { value.clone() }
 }
 
-fn or_none(value: &Value) -> Value {
+fn or_else<'a>(value: &'a Value, otherwise: &'a Value) -> &'a Value {
+    if value.is_null() { otherwise } else { value }
+}
+
+pub(super) fn or_none(value: &Value) -> Value {
     or(value, "<none>")
 }
 
-fn list<'a>(items_of: &'a Value, of: impl Fn(&'a Value) -> &'a Value) -> Value {
+pub(super) fn list<'a>(items_of: &'a Value, of: impl Fn(&'a Value) -> &'a Value) -> Value {
     let texts: Vec<String> = items(items_of).map(|item| plain(of(item))).filter(|text| !text.is_empty()).collect();
     json!(texts.join(","))
 }
 
-fn pairs(map: &Value) -> Value {
+pub(super) fn pairs(map: &Value) -> Value {
     let pairs: Vec<String> =
         map.as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", plain(value))).collect();
     json!(if pairs.is_empty() { "<none>".to_owned() } else { pairs.join(",") })
 }
 
 /// A selector: a plain map, or `matchLabels`.
-fn selector(value: &Value) -> Value {
+pub(super) fn selector(value: &Value) -> Value {
     if value["matchLabels"].is_object() { pairs(&value["matchLabels"]) } else { pairs(value) }
 }
 
@@ -308,7 +307,7 @@ fn pod_spec(object: &Value) -> &Value {
     if spec["template"].is_object() { &spec["template"]["spec"] } else { spec }
 }
 
-fn age(time: &Value, now: Timestamp) -> Value {
+pub(super) fn age(time: &Value, now: Timestamp) -> Value {
     let Some(time) = time.as_str().and_then(|text| text.parse::<Timestamp>().ok()) else { return json!("<unknown>") };
     json!(duration::human(now.as_second() - time.as_second()))
 }
@@ -347,14 +346,46 @@ fn node_address(node: &Value, kind: &str) -> Value {
     address.map_or_else(|| json!("<none>"), |address| address["address"].clone())
 }
 
+/// Why the first init container that is not done is not, or what the last container that is not well says.
 fn pod_status(pod: &Value) -> Value {
-    if pod["metadata"]["deletionTimestamp"].is_string() {
-        return json!("Terminating");
+    let status = &pod["status"];
+    let mut reason = plain(&or(&status["reason"], &plain(&or(&status["phase"], "Unknown"))));
+    let total = items(&pod["spec"]["initContainers"]).count();
+    let mut initializing = false;
+    for (index, container) in items(&status["initContainerStatuses"]).enumerate() {
+        let (ended, waiting) = (&container["state"]["terminated"], container["state"]["waiting"]["reason"].as_str());
+        let says = match (ended["exitCode"].as_i64(), waiting) {
+            (Some(0), _) => continue,
+            (Some(_), _) => ended_reason(ended),
+            (None, Some(waiting)) if waiting != "PodInitializing" => waiting.to_owned(),
+            (None, _) => format!("{index}/{total}"),
+        };
+        reason = format!("Init:{says}");
+        initializing = true;
+        break;
     }
-    let waiting =
-        items(&pod["status"]["containerStatuses"]).find_map(|status| status["state"]["waiting"]["reason"].as_str());
-    let reason = waiting.map(str::to_owned).or_else(|| pod["status"]["reason"].as_str().map(str::to_owned));
-    reason.map_or_else(|| or(&pod["status"]["phase"], "Unknown"), |reason| json!(reason))
+    if !initializing {
+        for container in items(&status["containerStatuses"]).collect::<Vec<_>>().into_iter().rev() {
+            if let Some(waiting) = container["state"]["waiting"]["reason"].as_str() {
+                waiting.clone_into(&mut reason);
+            } else if container["state"]["terminated"].is_object() {
+                reason = ended_reason(&container["state"]["terminated"]);
+            }
+        }
+    }
+    if pod["metadata"]["deletionTimestamp"].is_string() {
+        "Terminating".clone_into(&mut reason);
+    }
+    json!(reason)
+}
+
+fn ended_reason(ended: &Value) -> String {
+    let signal = ended["signal"].as_u64().filter(|signal| *signal != 0);
+    match (ended["reason"].as_str(), signal) {
+        (Some(reason), _) => reason.to_owned(),
+        (None, Some(signal)) => format!("Signal:{signal}"),
+        (None, None) => format!("ExitCode:{}", plain(&ended["exitCode"])),
+    }
 }
 
 fn external_ip(service: &Value) -> Value {

@@ -4,7 +4,9 @@
 //! `Accept: application/json;as=Table;v=v1;g=meta.k8s.io`.
 
 mod cells;
+mod custom;
 mod duration;
+mod resources;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -29,9 +31,15 @@ pub(crate) fn render(
     include: IncludeObject,
     now: Timestamp,
 ) -> Value {
-    let columns = columns(resource);
-    let definitions: Vec<Value> = columns.iter().map(definition).collect();
-    let rows: Vec<Value> = objects.iter().map(|object| row(columns, object, include, now)).collect();
+    let (definitions, rows): (Vec<Value>, Vec<Value>) = if let Some(version) = resource.custom() {
+        let rows = objects.iter().map(|object| row(&custom::cells(version, object, now), object, include));
+        (custom::definitions(version), rows.collect())
+    } else {
+        let columns = columns(resource);
+        let cells = |object| columns.iter().map(|column| (column.cell)(object, now)).collect::<Vec<_>>();
+        let rows = objects.iter().map(|object| row(&cells(object), object, include));
+        (columns.iter().map(definition).collect(), rows.collect())
+    };
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
@@ -51,8 +59,7 @@ fn definition(column: &Column) -> Value {
     })
 }
 
-fn row(columns: &[Column], object: &Value, include: IncludeObject, now: Timestamp) -> Value {
-    let cells: Vec<Value> = columns.iter().map(|column| (column.cell)(object, now)).collect();
+fn row(cells: &[Value], object: &Value, include: IncludeObject) -> Value {
     let carried = match include {
         IncludeObject::None => Value::Null,
         IncludeObject::Object => object.clone(),
@@ -71,7 +78,7 @@ mod tests {
     use crate::registry;
 
     fn print(plural: &str, object: &Value) -> Vec<String> {
-        let row = registry::RESOURCES.iter().find(|row| row.plural == plural).unwrap();
+        let row = registry::built_in().iter().find(|row| row.plural == plural).unwrap();
         let now = "2026-11-24T12:00:00Z".parse().unwrap();
         let table = render(row, std::slice::from_ref(object), &json!({}), IncludeObject::None, now);
         let names = table["columnDefinitions"].as_array().unwrap().iter();
@@ -108,7 +115,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_name_and_an_age_or_says_why_not() {
-        for row in registry::RESOURCES {
+        for row in registry::built_in() {
             let names: Vec<&str> = columns(row).iter().map(|column| column.name).collect();
             assert!(names.contains(&"Name") || row.kind == "Event", "{}: {names:?}", row.kind);
         }

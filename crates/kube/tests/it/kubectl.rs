@@ -312,8 +312,10 @@ fn the_server_says_what_it_is_and_serves() {
     assert!(ok(cluster.kubectl(&["version"])).contains("Server Version: v1.33.2"));
     let info = ok(cluster.kubectl(&["cluster-info"]));
     assert!(info.contains("control plane") && info.contains("is running at"), "{info}");
-    let resources = ok(cluster.kubectl(&["api-resources"]));
-    for line in ["deployments                deploy", "nodes                      no"] {
+    let resources = without_ages(&ok(cluster.kubectl(&["api-resources"])));
+    for line in
+        ["deployments deploy apps/v1 true Deployment", "nodes no v1 false Node", "customresourcedefinitions crd,crds"]
+    {
         assert!(resources.contains(line), "{resources}");
     }
     assert!(ok(cluster.kubectl(&["api-versions"])).contains("apps/v1\n"));

@@ -4,6 +4,7 @@
 
 mod apply;
 mod cluster;
+mod custom;
 mod helm;
 mod kubectl;
 mod wire;
