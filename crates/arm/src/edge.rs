@@ -8,7 +8,7 @@ use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use azure::ArmError;
 use bytes::Bytes;
-use http::{HeaderValue, Request, header::CONNECTION};
+use http::{HeaderValue, Request, Version, header::CONNECTION};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::{
     body::{Body as _, Incoming},
@@ -35,6 +35,8 @@ use crate::{
 const CONNECTIONS_MAX: usize = 1024;
 /// Largest request body; ARM's own limit.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How much of a larger one is read nevertheless before it is refused over HTTP/2.
+const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Largest request head.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Most header lines of a request.
@@ -206,7 +208,7 @@ impl Edge {
             return wire::refusal(&wire::internal_error());
         };
         parts.headers.insert("x-identity-header", secret);
-        match whole(body).await {
+        match whole(body, parts.version).await {
             Ok(body) => self.plane.handle(Request::from_parts(parts, body)).await,
             Err(refused) => wire::refusal(&refused),
         }
@@ -214,7 +216,7 @@ impl Edge {
 
     async fn respond(self, request: Request<Incoming>) -> Response {
         let (parts, body) = request.into_parts();
-        let body = match whole(body).await {
+        let body = match whole(body, parts.version).await {
             Ok(body) => body,
             Err(refused) => {
                 let mut response = wire::refusal(&refused);
@@ -263,8 +265,18 @@ where
     }
 }
 
+/// Reads on and throws away, up to a bound: clients of HTTP/2 that are still sending (curl 7.88) take an answer that comes
+/// before they are through for a broken stream.
+async fn discard(mut body: Incoming) {
+    let mut left = DISCARDED_BYTES_MAX;
+    while let Some(Ok(frame)) = body.frame().await {
+        let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+        left = rest;
+    }
+}
+
 /// The whole body, if it is small enough and comes in time.
-async fn whole(body: Incoming) -> Result<Bytes, ArmError> {
+async fn whole(body: Incoming, version: Version) -> Result<Bytes, ArmError> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -276,6 +288,9 @@ async fn whole(body: Incoming) -> Result<Bytes, ArmError> {
         )
     };
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        if version == Version::HTTP_2 {
+            let _ = timeout(BODY_TIME_MAX, discard(body)).await;
+        }
         return Err(too_large());
     }
     match timeout(BODY_TIME_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {

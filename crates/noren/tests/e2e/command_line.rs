@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::bench::{Lab, noren, refused, said, says};
+use crate::bench::{Lab, client, noren, refused, said, says};
 
 #[test]
 fn help_and_completions_need_no_lab() {
@@ -103,4 +103,17 @@ fn who_names_a_place_that_is_not_there_is_told_which_are() {
     says(&text, &["error: there is no command `nosuch`", "it is not on the PATH"]);
     let (status, _) = refused(&mut lab.noren(&["exec", "--from", "internet", "--", "sh", "-c", "exit 7"]));
     assert_eq!(status, 7, "the command's own");
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_over_either_http() {
+    let Some(curl) = client("curl") else { return };
+    let lab = Lab::up();
+    fs_err::write(lab.path("large"), vec![b'x'; 5 * 1024 * 1024]).unwrap();
+    for version in ["--http1.1", "--http2"] {
+        let mut command = lab.program(curl.clone());
+        command.args(["-sS", version, "-X", "PUT", "-w", " %{http_code}", "--data-binary", "@large"]);
+        command.current_dir(lab.path(".")).arg(format!("{}/subscriptions/s?api-version=1", lab.variable("NOREN_ARM")));
+        says(&said(&mut command), &["\"code\":\"RequestEntityTooLarge\"", "maximum size of 4 MB", " 413"]);
+    }
 }
