@@ -129,7 +129,13 @@ impl<'a> Walk<'a> {
                 NextHop::VirtualAppliance { address } => {
                     seat = self.pass(seat.network, *address, route, recorder)?;
                 }
-                NextHop::Gateway { gateway } => return self.behind(gateway),
+                NextHop::Gateway { gateway } => {
+                    // A peer's gateway is in the peer: what a machine passes on must be let in there.
+                    if let Some(there) = self.network.gateway_network(gateway) {
+                        self.cross(seat.network, &there.id)?;
+                    }
+                    return self.behind(gateway);
+                }
                 NextHop::Internet => return Ok(Arrival::Internet(seat)),
                 NextHop::NoGateway => return Err(Disposition::NoGateway { to, route: route.because.clone() }),
                 NextHop::None => return Err(dropped(route, to)),

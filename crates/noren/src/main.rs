@@ -22,8 +22,8 @@ const FAILED: u8 = 3;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     #[cfg(target_os = "linux")]
-    if let Some(work) = cli.kernel_work() {
-        return work().unwrap_or_else(|error| {
+    if let Some(done) = cli.kernel_work().map(|work| work()).or_else(|| cli.done_at_once()) {
+        return done.unwrap_or_else(|error| {
             report(&error);
             ExitCode::from(FAILED)
         });

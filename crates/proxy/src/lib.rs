@@ -3,6 +3,7 @@
 
 mod connect;
 mod refusal;
+mod relay;
 mod server;
 mod socks5;
 

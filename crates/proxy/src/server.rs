@@ -6,7 +6,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use network::{Disposition, Host, Network, ResourceId, Trace, Vantage};
+use network::{Disposition, Host, Network, ResourceId, Silent, Trace, Vantage};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{HandshakeError, connect, refusal, socks5};
+use crate::{HandshakeError, connect, refusal, relay::relay, socks5};
 
 /// Time a client has to say where it wants to go.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,8 +24,6 @@ const CONNECTIONS_MAX: usize = 1024;
 /// How long, and how much, is read from a client that was refused.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: u64 = 64 * 1024;
-/// Bytes buffered in each direction.
-const BUFFER_BYTES: usize = 64 * 1024;
 
 /// A byte stream to a cluster's API server.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -91,10 +89,7 @@ impl Proxy {
         stream.set_nodelay(true)?;
         let opened = timeout(HANDSHAKE_TIMEOUT, self.handshake(vantage, &mut stream)).await;
         match opened.unwrap_or(Err(HandshakeError::TimedOut)) {
-            Ok(Some(mut server)) => {
-                tokio::io::copy_bidirectional_with_sizes(&mut stream, &mut server, BUFFER_BYTES, BUFFER_BYTES).await?;
-                Ok(())
-            }
+            Ok(Some(server)) => Ok(relay(&mut stream, server).await?),
             Ok(None) => Ok(linger(&mut stream).await?),
             Err(error) => {
                 linger(&mut stream).await?;
@@ -141,12 +136,16 @@ impl Proxy {
     }
 
     fn open(&self, vantage: &Vantage, host: &Host, port: u16) -> Result<Box<dyn Stream>, Box<Trace>> {
-        let trace = self.current.load().reach(vantage, host, port);
-        let Disposition::Connected { cluster, .. } = &trace.disposition else { return Err(Box::new(trace)) };
-        self.backend.open(cluster).map_err(|error| {
-            tracing::warn!(%cluster, %error, "the API server of a reachable cluster could not be opened");
-            Box::new(Trace { disposition: Disposition::ClusterStopped { cluster: cluster.clone() }, ..trace.clone() })
-        })
+        let network = self.current.load();
+        let refused = |disposition| Box::new(Trace { disposition, ..network.reach(vantage, host, port) });
+        // Only who is refused is told all the reasons.
+        match network.connect(vantage, host, port, &mut Silent) {
+            Disposition::Connected { cluster, .. } => self.backend.open(&cluster).map_err(|error| {
+                tracing::warn!(%cluster, %error, "the API server of a reachable cluster could not be opened");
+                refused(Disposition::ClusterStopped { cluster })
+            }),
+            disposition => Err(refused(disposition)),
+        }
     }
 }
 

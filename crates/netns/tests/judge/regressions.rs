@@ -101,3 +101,18 @@ fn what_is_handed_to_a_peers_gateway_is_for_those_behind_it_only() {
         ],
     );
 }
+
+#[test]
+fn what_a_machine_passes_on_reaches_a_peers_gateway_only_if_the_peer_lets_it_in() {
+    holds(
+        "passed",
+        &[0, 1],
+        &[
+            routes(0, 1, &[("192.168.0.0/24", "10.1.0.5")]),
+            peering(1, 0, false),
+            Piece::Site { servers: &["10.1.0.5"] },
+            Piece::Gateway { network: 0 },
+            Piece::Transit { network: 1 },
+        ],
+    );
+}

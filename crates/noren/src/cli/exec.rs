@@ -13,6 +13,8 @@ use std::{
 use clap::Args;
 
 use super::{Done, LabArgs, dig::find_vantage};
+#[cfg(target_os = "linux")]
+use crate::lab::stand_socket;
 use crate::{
     failure::Failure,
     lab::{Stand, VantageStatus},
@@ -64,25 +66,41 @@ pub(super) async fn shell(options: &ShellOptions) -> anyhow::Result<Done> {
 
 async fn at(options: &AtOptions, program: OsString, arguments: Vec<OsString>) -> anyhow::Result<Done> {
     let control = options.lab.connect()?;
-    let stand = control.stand(&options.from).await?;
-    let mut command = Command::new(&program);
-    command.args(arguments);
-    match stand {
+    match control.stand(&options.from).await? {
         #[cfg(target_os = "linux")]
-        Stand::Kernel { entrance, files } => {
-            command.env("NOREN_VANTAGE", &options.from);
-            // What a proxy would do here is the namespace's work.
-            for name in PROXY_VARIABLES {
-                command.env_remove(name);
-            }
-            Ok(Done::Then(Box::new(move || exit_code(&program, entrance.run(&files, command)))))
+        stand @ Stand::Kernel { .. } => {
+            let from = options.from.clone();
+            Ok(Done::Then(Box::new(move || in_namespace(&from, stand, &program, &arguments))))
         }
         Stand::Proxy { .. } => {
             let status = control.status().await?;
+            let mut command = Command::new(&program);
+            command.args(arguments);
             through_proxy(&mut command, find_vantage(&status, &options.from)?);
             Ok(Done::Then(Box::new(move || exit_code(&program, command.status()))))
         }
     }
+}
+
+/// Runs the command where the lab says at once how to stand there, which needs no runtime; `None`
+/// where it must be asked for more.
+#[cfg(target_os = "linux")]
+pub(super) fn at_once(options: &ExecOptions) -> Option<anyhow::Result<ExitCode>> {
+    let (program, arguments) = options.command.split_first()?;
+    let stand = stand_socket::ask(&options.at.lab.directory().ok()?, &options.at.from)?;
+    Some(in_namespace(&options.at.from, stand, program, arguments))
+}
+
+#[cfg(target_os = "linux")]
+fn in_namespace(from: &str, stand: Stand, program: &OsStr, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    let Stand::Kernel { entrance, files } = stand else { anyhow::bail!("no machine stands at {from}") };
+    let mut command = Command::new(program);
+    command.args(arguments).env("NOREN_VANTAGE", from);
+    // What a proxy would do here is the namespace's work.
+    for name in PROXY_VARIABLES {
+        command.env_remove(name);
+    }
+    exit_code(program, entrance.run(&files, command))
 }
 
 /// Variables that would lead a program past the vantage.

@@ -116,6 +116,15 @@ impl Cli {
             _ => None,
         }
     }
+
+    /// What came of a command that is done without a runtime; `None` for all others.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn done_at_once(&self) -> Option<anyhow::Result<ExitCode>> {
+        match &self.command {
+            Command::Exec(options) => exec::at_once(options),
+            _ => None,
+        }
+    }
 }
 
 const DATA_HELP: &str = "The lab's directory [default: $NOREN_DATA, else the platform's place for application data]";

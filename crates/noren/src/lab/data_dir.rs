@@ -73,6 +73,12 @@ impl DataDir {
         self.0.join("running.json")
     }
 
+    /// Where the running lab says at once how to stand at a vantage.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn stand_socket(&self) -> PathBuf {
+        self.0.join("stand.sock")
+    }
+
     /// Writes a file that only its owner can read, all of it or nothing.
     pub(crate) fn write(&self, path: &Path, contents: &[u8]) -> anyhow::Result<()> {
         if let Some(parent) = path.parent() {

@@ -23,6 +23,8 @@ mod kernel;
 mod kernel;
 mod ports;
 mod running;
+#[cfg(target_os = "linux")]
+pub(crate) mod stand_socket;
 mod status;
 #[cfg(target_os = "linux")]
 mod visits;
@@ -195,6 +197,10 @@ impl Lab {
             PlaneChoice::Proxy => kernel.decline("the lab was started with `--plane proxy`".to_owned()),
         }
         lab.tasks.spawn(async move { plane.serve(listener, tls, control, stop).await });
+        #[cfg(target_os = "linux")]
+        if let Some(data) = &lab.options.data {
+            lab.tasks.spawn(stand_socket::serve(data.clone(), lab.reporter(), lab.shutdown.clone()));
+        }
         lab.write_client_files()?;
         Ok(lab)
     }
