@@ -24,9 +24,9 @@ import urllib.parse
 class Lab:
     """A running `noren up`, and the time it took until it said that it was ready."""
 
-    def __init__(self, noren, data):
+    def __init__(self, noren, data, plane="proxy"):
         begun = time.perf_counter()
-        command = [noren, "up", "--data", data, "--output", "json", "--plane", "proxy"]
+        command = [noren, "up", "--data", data, "--output", "json", "--plane", plane]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         self.ready_ms = (time.perf_counter() - begun) * 1000
@@ -89,11 +89,25 @@ def cluster(arm, number):
     return elapsed
 
 
-def median_start(noren, places):
+def exec_over_true(noren, data):
+    """What `noren exec` adds to a program on the kernel plane, in milliseconds: medians of runs that take turns."""
+    lab = Lab(noren, data, "auto")
+    inside, outside = [noren, "exec", "--data", data, "--from", "internet", "--", "true"], ["true"]
+    taken = {True: [], False: []}
+    for _ in range(101):
+        for there, command in ((True, inside), (False, outside)):
+            begun = time.perf_counter()
+            subprocess.run(command, check=True)
+            taken[there].append((time.perf_counter() - begun) * 1000)
+    lab.stop()
+    return statistics.median(taken[True]) - statistics.median(taken[False])
+
+
+def median_start(noren, places, plane="proxy"):
     """The median of a start on each of these directories, one after the other, in milliseconds."""
     taken = []
     for data in places:
-        lab = Lab(noren, data)
+        lab = Lab(noren, data, plane)
         taken.append(lab.ready_ms)
         lab.stop()
     return statistics.median(taken)
@@ -113,12 +127,16 @@ def main():
         data = places[0]
         print(f"up, existing, empty      {median_start(noren, [data] * 7):8.0f} ms (median of 7)")
 
+        print(f"  kernel plane           {median_start(noren, [data] * 7, 'auto'):8.0f} ms (median of 7)")
+        print(f"exec, over the program   {exec_over_true(noren, data):8.1f} ms (median of 101)")
+
         lab = Lab(noren, data)
         arm = Arm(lab)
         arm.put("/resourcegroups/rg", {"location": "japaneast"})
         taken = [cluster(arm, number) for number in range(min(10, count))]
         lab.stop()
         print(f"up, existing, 10         {median_start(noren, [data] * 7):8.0f} ms (median of 7)")
+        print(f"  kernel plane           {median_start(noren, [data] * 7, 'auto'):8.0f} ms (median of 7)")
 
         lab = Lab(noren, data)
         arm = Arm(lab)
@@ -127,6 +145,7 @@ def main():
         memory = lab.memory_mb()
         lab.stop()
         print(f"up, existing, {count:<10} {median_start(noren, [data] * 3):8.0f} ms (median of 3)")
+        print(f"  kernel plane           {median_start(noren, [data] * 3, 'auto'):8.0f} ms (median of 3)")
         first, last = statistics.median(taken[:50]), statistics.median(taken[-50:])
         print(f"PUT private cluster, p50 {statistics.median(taken):8.1f} ms ({count} PUTs)")
         print(f"  first 50, last 50      {first:8.1f} ms, {last:.1f} ms ({last / first:.2f}x)")

@@ -147,8 +147,16 @@ pub(super) fn addresses<'a>(addresses: impl IntoIterator<Item = &'a Ipv4Addr>) -
     any_of(addresses.into_iter().map(text))
 }
 
+/// A set; where there is one element only, the element, which the kernel compares with quicker than it
+/// looks into a set. (Several fields at once can only be looked up.)
 pub(super) fn any_of(elements: impl IntoIterator<Item = Expr>) -> Expr {
-    Expression::Named(NamedExpression::Set(elements.into_iter().map(SetItem::Element).collect()))
+    let mut elements: Vec<Expr> = elements.into_iter().collect();
+    match elements.pop() {
+        Some(only) if elements.is_empty() && !matches!(only, Expression::Named(NamedExpression::Concat(_))) => only,
+        last => {
+            Expression::Named(NamedExpression::Set(elements.into_iter().chain(last).map(SetItem::Element).collect()))
+        }
+    }
 }
 
 pub(super) fn concat(parts: impl IntoIterator<Item = Expr>) -> Expr {
@@ -203,13 +211,11 @@ pub(super) fn is_not(left: Expr, right: Expr) -> Stmt {
     Statement::Match(Match { left, right, op: Operator::NEQ })
 }
 
-fn known() -> Expr {
-    any_of([text("established"), text("related")])
-}
-
 /// Belongs to a flow that was let through before.
 pub(super) fn is_known() -> Stmt {
-    is(ct("state"), known())
+    // Bits, not a set: every packet comes by here.
+    let known = Expression::List(vec![text("established"), text("related")]);
+    Statement::Match(Match { left: ct("state"), right: known, op: Operator::IN })
 }
 
 /// Goes the other way than the first packet of its flow.

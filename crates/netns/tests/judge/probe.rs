@@ -120,10 +120,14 @@ pub(crate) async fn look_up(lab: &Lab, standing: &Standing, names: &[&str], pati
             waiting.spawn(async move {
                 let answer = async {
                     let socket = UdpSocket::from_std(socket.ok()?).ok()?;
-                    socket.send(&query).await.ok()?;
                     let mut answer = [0; 1500];
-                    let length = socket.recv(&mut answer).await.ok()?;
-                    read(&answer[..length])
+                    // Until patience ends, as resolvers do: a datagram may be lost.
+                    loop {
+                        socket.send(&query).await.ok()?;
+                        if let Ok(received) = timeout(SILENCE, socket.recv(&mut answer)).await {
+                            return read(&answer[..received.ok()?]);
+                        }
+                    }
                 };
                 (number, timeout(patience, answer).await.ok().flatten())
             });
