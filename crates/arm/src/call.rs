@@ -117,33 +117,20 @@ fn method_not_allowed(method: &str) -> ArmError {
     ArmError::new(405, "MethodNotAllowed", format!("The requested resource does not support http method '{method}'."))
 }
 
-/// Deepest nesting of a deployment's body.
-const LENIENT_DEPTH_MAX: usize = 128;
-
 /// A deployment's body: az puts a template's text into it as it stands in the user's file, under a
 /// name without quotes, with its comments (az-wire §6).
 fn parse_lenient(body: &[u8]) -> Result<Value, ArmError> {
     let strict = parse_body(body);
     let Ok(text) = std::str::from_utf8(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)) else { return strict };
-    if strict.is_ok() || brackets(text) > LENIENT_DEPTH_MAX {
+    if strict.is_ok() {
         return strict;
     }
-    json5::from_str(text).map_err(|error| {
+    template::lenient(text).map_err(|problem| {
         ArmError::bad_request(
             "InvalidRequestContent",
-            format!("The request content was invalid and could not be deserialized: '{error}'."),
+            format!("The request content was invalid and could not be deserialized: '{}'.", problem.message),
         )
     })
-}
-
-/// An upper bound of how deep brackets are nested: those in texts and comments count as well.
-fn brackets(text: &str) -> usize {
-    let step = |(depth, deepest): (usize, usize), byte: u8| match byte {
-        b'{' | b'[' => (depth + 1, deepest.max(depth + 1)),
-        b'}' | b']' => (depth.saturating_sub(1), deepest),
-        _ => (depth, deepest),
-    };
-    text.bytes().fold((0, 0), step).1
 }
 
 fn parse_body(body: &[u8]) -> Result<Value, ArmError> {

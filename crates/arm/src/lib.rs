@@ -27,7 +27,6 @@ mod read;
 mod scene;
 mod stage;
 mod target;
-mod template;
 mod wire;
 mod write;
 

@@ -44,6 +44,9 @@ impl Input {
             Ok(_) => return Err(self.not_json(text, 1, 1, "nothing in it")),
             Err(error) => error,
         };
+        if let Some(value) = template(text) {
+            return Ok(vec![value]);
+        }
         let reason = error.to_string();
         let reason = reason.split(" at line ").next().unwrap_or_default();
         Err(self.not_json(text, error.line(), error.column(), reason))
@@ -61,6 +64,12 @@ impl Input {
             hint: hint(text),
         }
     }
+}
+
+/// A template as people write it, with comments.
+fn template(text: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.contains("schema.management.azure.com"))?;
+    template::lenient(text).ok()
 }
 
 /// The text as UTF-8, if it is UTF-16 with a byte order mark, as `>` in Windows PowerShell writes it.

@@ -15,6 +15,7 @@ mod finding;
 mod input;
 mod live;
 mod source;
+mod template;
 mod terraform;
 
 use std::collections::BTreeSet;
@@ -70,16 +71,23 @@ async fn blocking(read: impl FnOnce() -> Result<Imported, Error> + Send + 'stati
 /// When a text is not JSON, or nothing in any of them describes a resource.
 pub fn from_inputs(inputs: &[Input]) -> Result<Imported, Error> {
     let mut draft = draft::Draft::default();
-    let mut kinds = BTreeSet::new();
+    let (mut kinds, mut templates) = (BTreeSet::new(), template::Templates::default());
     for input in inputs {
         for value in input.json()? {
             if let Some(kind) = terraform::recognise(&value) {
                 kinds.insert(kind);
                 terraform::read(&mut draft, &input.name, &value)?;
-            } else {
-                arm::read(&mut draft, &input.name, value);
+                continue;
+            }
+            match template::recognise(value) {
+                Ok(found) => templates.add(&input.name, found),
+                Err(value) => arm::read(&mut draft, &input.name, value),
             }
         }
+    }
+    if !templates.is_empty() {
+        kinds.insert("ARM template");
+        templates.read(&mut draft)?;
     }
     let name = match inputs {
         [only] => only.name.clone(),

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::run::Deployment;
-use crate::{provider::Entropy, provider::wire_type, scene::Scene, template, wire};
+use crate::{provider::Entropy, provider::wire_type, scene::Scene, wire};
 
 /// A deployment's document in the making.
 pub(super) struct Document {

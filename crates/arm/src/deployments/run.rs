@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, rc::Rc, time::Duration};
 
 use azure::{ArmError, Change, Estate, Json, Kind, ResourceId};
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use template::{Budget, Inputs, Planned, RESOURCES_MAX, Scope};
 
 use super::{
     body::{Body, Mode},
@@ -19,29 +20,11 @@ use crate::{
     providers::{groups, resources},
     scene::Scene,
     stage::Stage,
-    template::{self, Budget, Inputs, Planned, RESOURCES_MAX, Scope},
     write,
 };
 
 /// Deepest nesting of deployments in deployments.
 const NESTING_MAX: usize = 5;
-/// What of a template's resource is not part of the resource itself.
-const TEMPLATE_KEYS: &[&str] = &[
-    "type",
-    "name",
-    "apiVersion",
-    "dependsOn",
-    "condition",
-    "copy",
-    "resources",
-    "scope",
-    "comments",
-    "metadata",
-    "existing",
-    "resourceGroup",
-    "subscriptionId",
-];
-
 /// What a nested deployment gets from the one around it.
 #[derive(Clone)]
 pub(super) struct Outer {
@@ -127,26 +110,7 @@ impl Deployment {
     fn body_of(&self, scene: &Scene<'_>, estate: &Estate, planned: &Planned) -> Result<Value, ArmError> {
         let world = self.world(scene, estate);
         let scope = Scope::new(&world, Rc::clone(&self.inputs)).at_runtime().within(&planned.loops);
-        let nested = Kind::of(&planned.id) == Kind::Deployment;
-        let mut body = Map::new();
-        for (key, value) in planned.declared.as_object().into_iter().flatten() {
-            if TEMPLATE_KEYS.contains(&key.as_str()) {
-                continue;
-            }
-            let evaluated = if nested && key == "properties" {
-                // A nested template is evaluated when it is deployed.
-                let mut properties = value.clone();
-                let template = properties["template"].take();
-                scope.value(&properties).map(|mut properties| {
-                    properties["template"] = template;
-                    properties
-                })
-            } else {
-                scope.value(value)
-            };
-            body.insert(key.clone(), evaluated.map_err(|problem| problem.of_resource(&planned.id))?);
-        }
-        Ok(Value::Object(body))
+        planned.body(|value| scope.value(value)).map(Value::Object).map_err(|problem| problem.of_resource(&planned.id))
     }
 
     /// Writes one resource by the path that its `PUT` takes.

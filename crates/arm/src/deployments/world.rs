@@ -2,6 +2,7 @@
 
 use azure::{Estate, Kind, ResourceId};
 use serde_json::{Value, json};
+use template::{Problem, World};
 
 use crate::{
     entra,
@@ -9,7 +10,6 @@ use crate::{
     providers,
     providers::resources,
     scene::Scene,
-    template::{Problem, World},
 };
 
 /// The estate half way through a deployment.

@@ -24,9 +24,42 @@ pub(super) fn complete(estate: &mut Estate, declared: &BTreeSet<ResourceId>, fin
         network(estate, id, findings);
         private_side(estate, id, findings);
     }
-    for id in of(Kind::NetworkInterface).chain(of(Kind::InboundEndpoint)) {
-        address(estate, id, findings);
+    for id in of(Kind::PrivateEndpoint) {
+        interface(estate, id);
     }
+    for id in of(Kind::NetworkInterface).chain(of(Kind::PrivateEndpoint)).chain(of(Kind::InboundEndpoint)) {
+        let nic = estate.private_endpoint(id).and_then(|endpoint| endpoint.network_interfaces.first().cloned());
+        address(estate, nic.as_ref().unwrap_or(id), findings);
+    }
+}
+
+/// The interface that Azure makes with an endpoint, and the approval of a connection that nobody has to approve.
+fn interface(estate: &mut Estate, id: &ResourceId) {
+    let Some(resource) = estate.get(id).cloned() else { return };
+    let Model::PrivateEndpoint(endpoint) = resource.model() else { return };
+    let (Some(group), Some(subnet)) = (id.group_id(), &endpoint.subnet) else { return };
+    if !endpoint.network_interfaces.is_empty() {
+        return;
+    }
+    let nic = group.resource(Kind::NetworkInterface.arm_type(), &format!("{}.nic", id.name()));
+    let mut document = resource.document().value();
+    document["properties"]["networkInterfaces"] = json!([{"id": nic}]);
+    for connection in document["properties"]["privateLinkServiceConnections"].as_array_mut().into_iter().flatten() {
+        if connection["properties"].is_object() {
+            connection["properties"]["privateLinkServiceConnectionState"] = json!({"status": "Approved"});
+        }
+    }
+    let interface = json!({"name": nic.name(), "properties": {
+        "privateEndpoint": {"id": id},
+        "ipConfigurations": [{"name": "ipconfig", "properties": {"primary": true, "subnet": {"id": subnet}}}],
+    }});
+    put(
+        estate,
+        [
+            Change::put(Resource::new(nic, &interface)),
+            Change::put(Resource::with_hidden(id.clone(), &document, &resource.hidden().value())),
+        ],
+    );
 }
 
 /// Eight hexadecimal digits in place of the random ones; the same ones for the same cluster each time.

@@ -7,6 +7,7 @@
 mod az;
 mod bad;
 mod resource_graph;
+mod template;
 mod terraform;
 
 use std::{fmt::Write as _, path::PathBuf};

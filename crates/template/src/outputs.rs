@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{NAMES_MAX, Problem, Scope};
 
 /// Evaluates a template's outputs once everything is deployed; `scope` is at runtime.
-pub(crate) fn outputs(scope: &Scope<'_>, template: &Value) -> Result<Value, Problem> {
+pub fn outputs(scope: &Scope<'_>, template: &Value) -> Result<Value, Problem> {
     let declared = match template.get("outputs") {
         None | Some(Value::Null) => return Ok(json!({})),
         Some(Value::Object(declared)) => declared,

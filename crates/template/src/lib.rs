@@ -15,6 +15,7 @@ mod dates;
 mod evaluate;
 mod hash;
 mod inputs;
+mod lenient;
 mod logic;
 mod numbers;
 mod outputs;
@@ -28,35 +29,38 @@ mod texts;
 use azure::{ArmError, ResourceId};
 use serde_json::Value;
 
-pub(crate) use evaluate::Scope;
-pub(crate) use inputs::{Budget, Inputs, declared_parameters, read_inputs};
-pub(crate) use outputs::outputs;
-pub(crate) use plan::{Planned, plan};
+pub use evaluate::Scope;
+pub use inputs::{Budget, Inputs, declared_parameters, read_inputs};
+pub use lenient::lenient;
+pub use outputs::outputs;
+pub use plan::{Planned, plan};
 
 /// Most resources of one template, copies counted; Azure's limit.
-pub(crate) const RESOURCES_MAX: usize = 800;
+pub const RESOURCES_MAX: usize = 800;
 /// Most parameters, variables and outputs, each; Azure's limits are 256, 256 and 64.
 const NAMES_MAX: usize = 256;
 
 /// Why a template cannot be evaluated: one sentence, without the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub(crate) message: String,
+pub struct Problem {
+    /// The sentence.
+    pub message: String,
 }
 
 impl Problem {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    /// The problem that `message` says.
+    pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into() }
     }
 
     /// Azure's refusal of a template before anything is deployed.
-    pub(crate) fn invalid(self) -> ArmError {
+    pub fn invalid(self) -> ArmError {
         let message = format!("Deployment template validation failed: '{}'.", self.message.trim_end_matches('.'));
         ArmError::bad_request("InvalidTemplate", message)
     }
 
     /// Azure's refusal of an expression of the resource `id`.
-    pub(crate) fn of_resource(&self, id: &ResourceId) -> ArmError {
+    pub fn of_resource(&self, id: &ResourceId) -> ArmError {
         ArmError::bad_request(
             "InvalidTemplate",
             format!(
@@ -67,7 +71,7 @@ impl Problem {
     }
 
     /// Azure's refusal of an expression of an output.
-    pub(crate) fn of_outputs(self) -> ArmError {
+    pub fn of_outputs(self) -> ArmError {
         ArmError::bad_request(
             "DeploymentOutputEvaluationFailed",
             format!("Unable to evaluate template outputs: '{}'.", self.message.trim_end_matches('.')),
@@ -76,7 +80,7 @@ impl Problem {
 }
 
 /// What a template can ask of the world it is deployed into.
-pub(crate) trait World {
+pub trait World {
     /// Where it is deployed: a resource group or a subscription.
     fn scope(&self) -> &ResourceId;
 

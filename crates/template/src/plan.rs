@@ -18,17 +18,62 @@ use super::{
 /// Deepest nesting of child resources and of values.
 const DEPTH_MAX: usize = 32;
 
+/// What of a template's resource is not part of the resource itself.
+const TEMPLATE_KEYS: &[&str] = &[
+    "type",
+    "name",
+    "apiVersion",
+    "dependsOn",
+    "condition",
+    "copy",
+    "resources",
+    "scope",
+    "comments",
+    "metadata",
+    "existing",
+    "resourceGroup",
+    "subscriptionId",
+];
+
 /// One resource of a template, to be deployed.
 #[derive(Debug, Clone)]
-pub(crate) struct Planned {
+pub struct Planned {
     /// What it will be.
-    pub(crate) id: ResourceId,
+    pub id: ResourceId,
     /// Its declaration, not evaluated.
-    pub(crate) declared: Value,
+    pub declared: Value,
     /// The loops it stands in: name and turn.
-    pub(crate) loops: Vec<(String, i64)>,
+    pub loops: Vec<(String, i64)>,
     /// The planned resources it comes after.
-    pub(crate) depends_on: Vec<ResourceId>,
+    pub depends_on: Vec<ResourceId>,
+}
+
+impl Planned {
+    /// The body that a `PUT` of it would have, each property as `evaluate` says. A nested deployment's template is left
+    /// as it is: it is evaluated when it is deployed.
+    ///
+    /// # Errors
+    /// What `evaluate` finds.
+    pub fn body<E>(&self, mut evaluate: impl FnMut(&Value) -> Result<Value, E>) -> Result<Map<String, Value>, E> {
+        let nested = Kind::of(&self.id) == Kind::Deployment;
+        let mut body = Map::new();
+        for (key, value) in self.declared.as_object().into_iter().flatten() {
+            if TEMPLATE_KEYS.contains(&key.as_str()) {
+                continue;
+            }
+            let evaluated = if nested && key == "properties" {
+                let mut properties = value.clone();
+                let template = properties["template"].take();
+                let mut properties = evaluate(&properties)?;
+                properties["template"] = template;
+                properties
+            } else {
+                evaluate(value)?
+            };
+            body.insert(key.clone(), evaluated);
+        }
+        Ok(body)
+    }
 }
 
 /// A resource before the order is known.
@@ -41,7 +86,7 @@ struct Found {
 }
 
 /// The resources of `template` in the order of deployment. `scope` has no runtime yet.
-pub(crate) fn plan(scope: &Scope<'_>, template: &Value) -> Result<Vec<Planned>, Problem> {
+pub fn plan(scope: &Scope<'_>, template: &Value) -> Result<Vec<Planned>, Problem> {
     for required in ["$schema", "contentVersion"] {
         if template[required].as_str().is_none_or(str::is_empty) {
             return Err(Problem::new(format!("Required property '{required}' not found in JSON. Path ''.")));

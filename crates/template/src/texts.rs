@@ -51,7 +51,7 @@ pub(super) fn call(lower: &str, arguments: &Arguments<'_>) -> Option<Result<Valu
             text(&|text| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20"))
         }
         "uricomponenttostring" => of(1, 1, &|| {
-            let found = crate::target::percent_decode(arguments.text(0)?, false);
+            let found = percent_encoding::percent_decode_str(arguments.text(0)?).decode_utf8().ok();
             found.map(|text| json!(text)).ok_or_else(|| arguments.wrong(0, "an encoded text"))
         }),
         "uri" => of(2, 2, &|| Ok(json!(uri(arguments.text(0)?, arguments.text(1)?)))),

@@ -19,7 +19,7 @@ pub(super) const LOOP_MAX: i64 = 800;
 
 /// Where an expression stands: what it can refer to.
 #[derive(Clone)]
-pub(crate) struct Scope<'a> {
+pub struct Scope<'a> {
     pub(super) world: &'a dyn World,
     pub(super) inputs: Rc<Inputs>,
     /// The loops around it, outermost first: name and turn.
@@ -34,32 +34,33 @@ pub(crate) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// The scope of a template's own expressions, before anything is deployed.
-    pub(crate) fn new(world: &'a dyn World, inputs: Rc<Inputs>) -> Self {
+    /// The scope of a template with `inputs` in `world`, before anything of it has a state.
+    pub fn new(world: &'a dyn World, inputs: Rc<Inputs>) -> Self {
         Self { world, inputs, loops: Vec::new(), locals: Vec::new(), runtime: false, in_default: false }
     }
 
     /// The scope in which resources have a state.
     #[must_use]
-    pub(crate) fn at_runtime(mut self) -> Self {
+    pub fn at_runtime(mut self) -> Self {
         self.runtime = true;
         self
     }
 
     /// The scope inside loops.
     #[must_use]
-    pub(crate) fn within(&self, loops: &[(String, i64)]) -> Self {
+    pub fn within(&self, loops: &[(String, i64)]) -> Self {
         let mut inner = self.clone();
         inner.loops.extend_from_slice(loops);
         inner
     }
 
     /// The loops around this.
-    pub(crate) fn loops(&self) -> &[(String, i64)] {
+    pub fn loops(&self) -> &[(String, i64)] {
         &self.loops
     }
 
     /// What a value of the template comes to.
-    pub(crate) fn value(&self, value: &Value) -> Result<Value, Problem> {
+    pub fn value(&self, value: &Value) -> Result<Value, Problem> {
         self.inputs.budget.spend(1)?;
         match value {
             Value::String(text) => self.text(text),
@@ -100,6 +101,7 @@ impl<'a> Scope<'a> {
     }
 
     /// What a text of the template comes to.
+    /// What a text of the template comes to: an expression in brackets, or itself.
     pub(crate) fn text(&self, text: &str) -> Result<Value, Problem> {
         match syntax::read(text)? {
             Text::Literal(text) => Ok(Value::String(text)),

@@ -18,7 +18,7 @@ const VARIABLE_DEPTH_MAX: usize = 32;
 
 /// How much work is left.
 #[derive(Debug)]
-pub(crate) struct Budget(Cell<usize>);
+pub struct Budget(Cell<usize>);
 
 impl Default for Budget {
     fn default() -> Self {
@@ -36,7 +36,7 @@ impl Budget {
 
 /// What the expressions of a template refer to.
 #[derive(Debug)]
-pub(crate) struct Inputs {
+pub struct Inputs {
     /// By name in lower case.
     pub(super) parameters: BTreeMap<String, Value>,
     variables: Map<String, Value>,
@@ -50,7 +50,8 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     /// Inputs with the same parameters and variables for a nested template.
-    pub(crate) fn shared(&self) -> Self {
+    #[must_use]
+    pub fn shared(&self) -> Self {
         Self {
             parameters: self.parameters.clone(),
             variables: self.variables.clone(),
@@ -62,7 +63,7 @@ impl Inputs {
     }
 
     /// What work is left for nested templates.
-    pub(crate) fn budget(&self) -> Rc<Budget> {
+    pub fn budget(&self) -> Rc<Budget> {
         Rc::clone(&self.budget)
     }
 
@@ -131,7 +132,7 @@ fn no_variable(name: &str) -> Problem {
 }
 
 /// Reads a template's parameters and variables; `given` is the deployment's `parameters`.
-pub(crate) fn read_inputs(
+pub fn read_inputs(
     world: &dyn World,
     template: &Value,
     given: &Value,
@@ -312,7 +313,7 @@ fn check(name: &str, declaration: &Value, value: &Value) -> Result<(), Problem> 
 }
 
 /// The parameters as a deployment's document shows them: secrets by their type alone.
-pub(crate) fn declared_parameters(template: &Value, inputs: &Inputs) -> Value {
+pub fn declared_parameters(template: &Value, inputs: &Inputs) -> Value {
     let declared = template["parameters"].as_object().into_iter().flatten();
     let shown = declared.map(|(name, declaration)| {
         let shown_type = super::outputs::type_shown(&declaration["type"]);
