@@ -12,7 +12,7 @@ use std::{
 
 use clap::Args;
 
-use super::{Done, LabArgs, dig::find_vantage};
+use super::{Done, LabArgs, dig::find_vantage, doctor::PUBLIC_RESOLVERS};
 #[cfg(target_os = "linux")]
 use crate::lab::stand_socket;
 use crate::{
@@ -77,6 +77,9 @@ async fn at(options: &AtOptions, program: OsString, arguments: Vec<OsString>) ->
             let mut command = Command::new(&program);
             command.args(arguments);
             through_proxy(&mut command, find_vantage(&status, &options.from)?);
+            if let Some(public) = status.views.iter().find(|view| view.network.is_none()) {
+                command.env(PUBLIC_RESOLVERS, public.address.to_string());
+            }
             Ok(Done::Then(Box::new(move || exit_code(&program, command.status()))))
         }
     }
@@ -96,6 +99,7 @@ fn in_namespace(from: &str, stand: Stand, program: &OsStr, arguments: &[OsString
     let Stand::Kernel { entrance, files } = stand else { anyhow::bail!("no machine stands at {from}") };
     let mut command = Command::new(program);
     command.args(arguments).env("NOREN_VANTAGE", from);
+    command.env(PUBLIC_RESOLVERS, network::plan::PUBLIC_DNS.to_string());
     // What a proxy would do here is the namespace's work.
     for name in PROXY_VARIABLES {
         command.env_remove(name);

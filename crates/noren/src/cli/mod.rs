@@ -2,6 +2,7 @@
 
 mod capture;
 mod dig;
+mod doctor;
 mod down;
 mod env;
 mod exec;
@@ -60,6 +61,8 @@ enum Command {
     Dig(dig::DigOptions),
     /// Say why a client reaches a private cluster or does not, and what to do: of the lab, Azure or a file
     Explain(explain::ExplainOptions),
+    /// Say what keeps kubectl from an API server, from where this runs; no lab and no Azure rights needed
+    Doctor(doctor::DoctorOptions),
     /// Print a cluster's kubeconfig for a client at a vantage
     Kubeconfig(kubeconfig::KubeconfigOptions),
     /// List the places a client can stand
@@ -184,6 +187,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Vantages(options) => vantages::run(&options, &mut out).await?,
         Command::Dig(options) => dig::run(&options, &mut out).await?,
         Command::Explain(options) => explain::run(&options, &mut out).await?,
+        Command::Doctor(options) => doctor::run(&options, &mut out).await?,
         Command::Kubeconfig(options) => kubeconfig::run(&options, &mut out).await?,
         Command::Down(lab) => down::run(&lab, &mut out).await?,
         Command::Completions { shell } => {

@@ -27,6 +27,20 @@ impl Progress {
         self.0.set_message(what.to_owned());
     }
 
+    /// Something else is being done.
+    pub(crate) fn say(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+
+    /// Progress of something whose steps nobody counts.
+    pub(crate) fn uncounted(output: Output) -> Self {
+        let progress = Self::new(output, 1);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            progress.0.set_style(style);
+        }
+        progress
+    }
+
     /// All is done.
     pub(crate) fn finish(&self) {
         self.0.finish_and_clear();

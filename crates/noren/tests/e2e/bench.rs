@@ -196,6 +196,16 @@ impl Lab {
         command
     }
 
+    /// What `noren doctor` says at a vantage, with these variables and options.
+    pub(crate) fn doctor(&self, vantage: &str, variables: &str, options: &str) -> Value {
+        let line = format!("env {variables} {NOREN} doctor --output json {options}");
+        let output = self.at(vantage, &line).output().unwrap();
+        let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{errors}"));
+        assert_eq!(output.status.code(), Some(i32::from(said["healthy"] == false)), "{text}{errors}");
+        said
+    }
+
     /// `kubectl <line>` at a vantage.
     pub(crate) fn kubectl(&self, vantage: &str, line: &str) -> String {
         said(&mut self.at(vantage, &format!("kubectl {line}")))

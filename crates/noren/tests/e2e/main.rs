@@ -16,6 +16,8 @@ mod bench;
 mod clusters;
 mod command_line;
 mod compute;
+#[cfg(target_os = "linux")]
+mod doctor;
 mod kubernetes;
 mod names;
 mod networks;
