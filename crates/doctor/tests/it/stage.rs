@@ -17,7 +17,8 @@ use hickory_proto::{
     rr::{Name, RData, Record, RecordType, rdata},
 };
 use jiff::Timestamp;
-use pki::{Authority, ClientCertificate, ServerCertificate, UnixTime};
+use pki::{Authority, ClientAuthority, ClientCertificate, Identity, ServerCertificate, UnixTime};
+use rustls::server::WebPkiClientVerifier;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UdpSocket},
@@ -123,6 +124,8 @@ pub(crate) enum Api {
     Ill,
     /// Its clock is a day ahead.
     Ahead,
+    /// It ends the handshake with clients whose certificates it does not know.
+    Strict,
 }
 
 impl Cluster {
@@ -145,17 +148,23 @@ impl Cluster {
         let wanted =
             ServerCertificate { common_name: "apiserver", names, addresses: &[], now: made, lifetime_days: 30 };
         let identity = self.authority.issue_server(&wanted).unwrap();
-        let config = pki::server_config(&identity, Some(self.authority.certificate_pem()), &[]).unwrap();
-        let (acceptor, heard) = (TlsAcceptor::from(config), Arc::clone(&self.heard));
+        let clients = ClientAuthority::from_pem(self.authority.certificate_pem()).unwrap();
+        let config = if api == Api::Strict {
+            self.strict(&identity)
+        } else {
+            pki::server_config(&identity, Some(&clients), &[]).unwrap()
+        };
+        let (acceptor, heard, clients) = (TlsAcceptor::from(config), Arc::clone(&self.heard), Arc::new(clients));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, heard) = (acceptor.clone(), Arc::clone(&heard));
+                let (acceptor, heard, clients) = (acceptor.clone(), Arc::clone(&heard), Arc::clone(&clients));
                 tokio::spawn(async move {
                     // A client may end the handshake.
                     let Ok(mut session) = acceptor.accept(stream).await else { return };
-                    let certified = session.get_ref().1.peer_certificates().is_some();
+                    let shown = session.get_ref().1.peer_certificates().unwrap_or_default();
+                    let certified = clients.subject(shown, now()).is_some();
                     let Some(request) = head(&mut session).await else { return };
                     let known = certified || request.contains(&format!("Bearer {TOKEN}"));
                     heard.lock().unwrap().push(request);
@@ -165,6 +174,19 @@ impl Cluster {
             }
         });
         port
+    }
+
+    /// A server that ends the handshake with a client whose certificate another authority signed.
+    fn strict(&self, identity: &Identity) -> Arc<rustls::ServerConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.authority.certificate_der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let (chain, key) = identity.to_rustls().unwrap();
+        let config =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap());
+        Arc::new(config.with_single_cert(chain, key).unwrap())
     }
 
     /// All request heads that its servers heard.

@@ -214,12 +214,7 @@ async fn a_user_who_is_not_accepted_is_told_that_the_network_is_fine() {
         ("wrong token", "{token: wrong}".to_owned(), "AUTH_NOT_NETWORK", "401"),
         ("token has ended", format!("{{token: h.{claims}.s}}"), "AUTH_NOT_NETWORK", "the token ended at"),
         ("certificate has ended", pair(&certificate, &key), "AUTH_NOT_NETWORK", "the client certificate ended at"),
-        (
-            "another cluster's certificate",
-            pair(&foreign, &foreign_key),
-            "AUTH_NOT_NETWORK",
-            "refuses the client certificate",
-        ),
+        ("another cluster's certificate", pair(&foreign, &foreign_key), "AUTH_NOT_NETWORK", "401"),
         ("no plugin", exec("nosuch"), "AUTH_NOT_NETWORK", "`nosuch`, which gets the token, is not on the PATH"),
         ("a plugin", exec("kubelogin"), "healthy", ""),
         ("nothing", "{}".to_owned(), "AUTH_NOT_NETWORK", "no credentials"),
@@ -231,6 +226,19 @@ async fn a_user_who_is_not_accepted_is_told_that_the_network_is_fine() {
         assert_eq!(diagnosis.cause.map_or("healthy", |cause| cause.code.name()), expected, "{case}");
         assert!(text.contains(evidence), "{case}: {text}");
     }
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_is_refused_in_the_handshake_is_no_fault_of_the_network() {
+    let cluster = Cluster::new();
+    let port = cluster.api(&[PRIVATE], Api::Strict).await;
+    let (certificate, key) = Cluster::new().client(30);
+    let user = format!("{{client-certificate-data: {certificate}, client-key-data: {key}}}");
+    let kubeconfig = cluster.kubeconfig(&format!("https://{PRIVATE}:{port}"), "", &user);
+    let (_, diagnosis) = Machine::told(PRIVATE).diagnose(&kubeconfig, Depth::Plain).await;
+    let cause = diagnosis.cause.unwrap();
+    assert_eq!(cause.code.name(), "AUTH_NOT_NETWORK");
+    assert!(cause.evidence[0].contains("refuses the client certificate"), "{cause:?}");
 }
 
 #[tokio::test]
