@@ -23,6 +23,8 @@ pub(crate) struct Draft {
     /// Clusters, interfaces and resolver endpoints that Azure has not made yet, or of which the source cannot have what
     /// Azure makes with them.
     pub(crate) declared: BTreeSet<ResourceId>,
+    /// Whether a source said that it has everything: then nothing means that there is nothing.
+    pub(crate) may_be_empty: bool,
     /// What an inventory named, with or without documents.
     pub(crate) seen: BTreeSet<ResourceId>,
     findings: Vec<SourceFinding>,
@@ -92,15 +94,10 @@ impl Draft {
     ///
     /// # Errors
     /// When that is nothing.
-    pub(crate) fn finish(self, origin: String) -> Result<Imported, Error> {
-        if self.entries.is_empty() {
+    pub(crate) fn finish(mut self, origin: String) -> Result<Imported, Error> {
+        if self.entries.is_empty() && !self.may_be_empty {
             return Err(Error::NothingRead { origin });
         }
-        Ok(self.finish_whole(origin))
-    }
-
-    /// The estate of what was gathered, where nothing means that there is nothing.
-    pub(crate) fn finish_whole(mut self, origin: String) -> Imported {
         for (place, count) in std::mem::take(&mut self.nameless) {
             let message = match count {
                 1 => "an object without a resource `id` is left out (a `--query` may have dropped it)".to_owned(),
@@ -123,6 +120,6 @@ impl Draft {
         complete::complete(&mut estate, &self.declared, &mut self.findings);
         self.findings.sort();
         self.findings.dedup();
-        Imported { estate, findings: self.findings, origin }
+        Ok(Imported { estate, findings: self.findings, origin })
     }
 }

@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 
 use azure::Estate;
 
+use self::draft::Draft;
 pub use error::Error;
 pub use finding::SourceFinding;
 pub use input::Input;
@@ -46,21 +47,41 @@ pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
 /// # Errors
 /// When a file cannot be read or is not what it should be, or when Azure cannot be asked at all.
 pub async fn load(source: &Source, progress: Progress<'_>) -> Result<Imported, Error> {
-    match source {
-        Source::Stdin => blocking(|| from_inputs(&[input::stdin()?])).await,
-        Source::Path(path) => {
-            progress(&format!("reading {}", path.display()));
-            let path = path.clone();
-            blocking(move || from_inputs(&input::files(&path)?)).await
-        }
-        Source::Azure(azure) => live::read(azure, progress).await,
+    load_all(std::slice::from_ref(source), progress).await
+}
+
+/// Reads the estate that `sources` describe together: what one refers to may be in another. Of what two of them
+/// describe, the later one's properties count.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_all(sources: &[Source], progress: Progress<'_>) -> Result<Imported, Error> {
+    let (mut draft, mut origins) = (Draft::default(), Vec::new());
+    for source in sources {
+        let origin = match source {
+            Source::Azure(azure) => live::read(&mut draft, azure, progress).await?,
+            Source::Stdin => {
+                let (read, origin) = blocking(move || texts(draft, &[input::stdin()?])).await?;
+                draft = read;
+                origin
+            }
+            Source::Path(path) => {
+                progress(&format!("reading {}", path.display()));
+                let path = path.clone();
+                let (read, origin) = blocking(move || texts(draft, &input::files(&path)?)).await?;
+                draft = read;
+                origin
+            }
+        };
+        origins.push(origin);
     }
+    blocking(move || draft.finish(origins.join(" and "))).await
 }
 
 /// Files and the thousands of documents in them keep a thread busy for long.
-async fn blocking(read: impl FnOnce() -> Result<Imported, Error> + Send + 'static) -> Result<Imported, Error> {
+async fn blocking<T: Send + 'static>(read: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     match tokio::task::spawn_blocking(read).await {
-        Ok(imported) => imported,
+        Ok(read) => read,
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
@@ -70,7 +91,12 @@ async fn blocking(read: impl FnOnce() -> Result<Imported, Error> + Send + 'stati
 /// # Errors
 /// When a text is not JSON, or nothing in any of them describes a resource.
 pub fn from_inputs(inputs: &[Input]) -> Result<Imported, Error> {
-    let mut draft = draft::Draft::default();
+    let (draft, origin) = texts(Draft::default(), inputs)?;
+    draft.finish(origin)
+}
+
+/// Takes these texts into `draft`. What they are, for people.
+fn texts(mut draft: Draft, inputs: &[Input]) -> Result<(Draft, String), Error> {
     let (mut kinds, mut templates) = (BTreeSet::new(), template::Templates::default());
     for input in inputs {
         for value in input.json()? {
@@ -95,5 +121,5 @@ pub fn from_inputs(inputs: &[Input]) -> Result<Imported, Error> {
     };
     let kinds: Vec<&str> = kinds.into_iter().collect();
     let origin = if kinds.is_empty() { name } else { format!("{name} ({})", kinds.join(", ")) };
-    draft.finish(origin)
+    Ok((draft, origin))
 }

@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use azure::{
-    Change, Estate, Kind, Resource, ResourceId, aks,
+    Change, Estate, Json, Kind, Resource, ResourceId, aks,
     model::{ManagedCluster, Model, PrivateDnsZoneMode, RecordData},
 };
 use serde_json::{Value, json};
@@ -78,7 +78,9 @@ fn one(
     }
     let subnet =
         endpoint.and_then(|endpoint| endpoint.subnet.clone()).or_else(|| first_subnet(estate, cluster, declared));
-    let (Some(address), Some(subnet)) = (recorded(estate, declared), subnet) else {
+    let configured = found.and_then(|resource| configured(resource)).map(|address| (address, "own DNS configuration"));
+    let address = configured.or_else(|| Some((recorded(estate, declared)?, "record")));
+    let (Some((address, from)), Some(subnet)) = (address, subnet) else {
         let message = format!(
             "the address of its private endpoint is unknown: neither `{id}` with its network interface nor its record in \
              a private DNS zone is in the source; add `az network private-endpoint list` and `az network nic list`"
@@ -89,9 +91,16 @@ fn one(
     let nic = endpoint.and_then(|endpoint| endpoint.network_interfaces.first().cloned()).unwrap_or_else(|| {
         group.resource(Kind::NetworkInterface.arm_type(), &format!("{}.nic", aks::PRIVATE_ENDPOINT_NAME))
     });
-    let message = format!("its private endpoint is not wholly in the source: the address {address} is from its record");
+    let message = format!("its private endpoint is not wholly in the source: the address {address} is from its {from}");
     findings.push(SourceFinding::note("EndpointFromRecord", message).of(cluster));
     changes.extend(made(&id, &nic, cluster, &subnet, address, endpoint.is_none()));
+}
+
+/// The address that an endpoint's document says its names should have.
+fn configured(endpoint: &Resource) -> Option<Ipv4Addr> {
+    let document = endpoint.document().value();
+    let configurations = Json::new(&document).at("properties.customDnsConfigs").items();
+    configurations.flat_map(|configuration| configuration.get("ipAddresses").items()).find_map(Json::parsed)
 }
 
 /// An endpoint in `subnet` with an interface that has `address`.

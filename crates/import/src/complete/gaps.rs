@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use azure::{Estate, Json, Kind, Resource, ResourceId, model::Model};
+use azure::{
+    Estate, Json, Kind, Resource, ResourceId,
+    model::{ManagedCluster, Model, PrivateDnsZoneMode},
+};
 
+use super::endpoint;
 use crate::SourceFinding;
 
 pub(super) fn find(estate: &Estate, findings: &mut Vec<SourceFinding>) {
@@ -18,7 +22,7 @@ pub(super) fn find(estate: &Estate, findings: &mut Vec<SourceFinding>) {
         match resource.model() {
             Model::PrivateDnsZone(_) => zone(estate, resource, findings),
             Model::VirtualMachine(_) if resource.hidden().text() == "{}" => stateless += 1,
-            Model::ManagedCluster(_) => cluster(resource, findings),
+            Model::ManagedCluster(declared) => cluster(estate, resource, declared, findings),
             _ => {}
         }
     }
@@ -63,7 +67,16 @@ fn zone(estate: &Estate, zone: &Resource, findings: &mut Vec<SourceFinding>) {
     }
 }
 
-fn cluster(cluster: &Resource, findings: &mut Vec<SourceFinding>) {
+fn cluster(estate: &Estate, cluster: &Resource, declared: &ManagedCluster, findings: &mut Vec<SourceFinding>) {
+    let systems = declared.private && declared.running && declared.zone == PrivateDnsZoneMode::System;
+    if let Some(zone) = endpoint::zone_id(declared).filter(|zone| systems && !estate.contains(zone)) {
+        let message = format!(
+            "its zone {} is not in the source, so that its private name leads nowhere: add `az network private-dns zone list`, \
+             and record sets and links of the zone",
+            zone.name()
+        );
+        findings.push(SourceFinding::warning("ZoneMissing", message).of(cluster.id()));
+    }
     let document = cluster.document().value();
     let access = Json::new(&document).at("properties.apiServerAccessProfile");
     if access.get("enableVnetIntegration").flag() == Some(true) {

@@ -104,8 +104,10 @@ fn inventory(draft: &mut Draft, scope: &ResourceId, items: &[Value]) {
     let mut unmodelled: BTreeMap<String, usize> = BTreeMap::new();
     for id in items.iter().filter_map(|item| Json::new(item).get("id").parsed::<ResourceId>()) {
         let arm_type = id.resource_type();
-        // Only what has to do with networks can change an answer.
-        if Kind::of(&id) == Kind::Other && arm_type.to_ascii_lowercase().starts_with("microsoft.network/") {
+        // Only what has to do with networks can change an answer; AKS's own load balancers do not.
+        let made_by_aks = id.group_name().is_some_and(|group| group.to_ascii_lowercase().starts_with("mc_"));
+        let of_networks = arm_type.to_ascii_lowercase().starts_with("microsoft.network/");
+        if Kind::of(&id) == Kind::Other && of_networks && !made_by_aks {
             *unmodelled.entry(arm_type).or_default() += 1;
         }
         draft.seen.insert(id);

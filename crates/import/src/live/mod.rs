@@ -18,7 +18,7 @@ use self::{
     arm::{Arm, Refusal},
     lists::{Job, PAGED_BY_GROUP},
 };
-use crate::{Error, Imported, Progress, SourceFinding, draft::Draft, source::Azure};
+use crate::{Error, Progress, SourceFinding, draft::Draft, source::Azure};
 
 /// Azure's public cloud.
 const PUBLIC_CLOUD: &str = "https://management.azure.com";
@@ -27,22 +27,23 @@ const CONCURRENCY: usize = 8;
 /// Machines whose state is asked one by one, where the list of states does not have it.
 const STATES_MAX: usize = 200;
 
-/// Reads what `azure` names, with the rights of whoever is signed in.
-pub(crate) async fn read(azure: &Azure, progress: Progress<'_>) -> Result<Imported, Error> {
+/// Reads what `azure` names into `draft`, with the rights of whoever is signed in. What that was, for people.
+pub(crate) async fn read(draft: &mut Draft, azure: &Azure, progress: Progress<'_>) -> Result<String, Error> {
     // A lab's environment names the lab's endpoint.
     let named = || azure.endpoint.clone().or_else(|| std::env::var("NOREN_ARM").ok());
     let base = named().unwrap_or_else(|| PUBLIC_CLOUD.to_owned());
     let transport = sign_in::Signed::new(&base)?;
     let arm = Arm::new(&base, transport)?;
-    subscriptions(&arm, &azure.subscriptions, progress).await
+    subscriptions(&arm, draft, &azure.subscriptions, progress).await
 }
 
 /// Reads these subscriptions, or all that can be seen.
 async fn subscriptions<T: arm::Transport>(
     arm: &Arm<T>,
+    draft: &mut Draft,
     wanted: &[String],
     progress: Progress<'_>,
-) -> Result<Imported, Error> {
+) -> Result<String, Error> {
     let mut ids: Vec<String> = wanted.to_vec();
     if ids.is_empty() {
         let visible = arm.list("/subscriptions?api-version=2022-12-01").await;
@@ -56,21 +57,20 @@ async fn subscriptions<T: arm::Transport>(
             "whoever is signed in sees no subscription: `az account list`, or name one with azure:ID".to_owned();
         return Err(Error::Azure { reason });
     }
-    let mut draft = Draft::default();
     let mut lists_read = 0;
     for (at, subscription) in ids.iter().enumerate() {
         progress(&format!("subscription {subscription} ({} of {})", at + 1, ids.len()));
-        lists_read += one(arm, subscription, &mut draft, progress).await?;
+        lists_read += one(arm, subscription, draft, progress).await?;
     }
     if lists_read == 0 {
         let first = draft.first_finding().unwrap_or_default();
         return Err(Error::Azure { reason: format!("nothing could be read: {first}") });
     }
-    let origin = match (ids.as_slice(), arm.host()) {
+    draft.may_be_empty = true;
+    Ok(match (ids.as_slice(), arm.host()) {
         ([only], host) => format!("subscription {only} at {host}"),
         (many, host) => format!("{} subscriptions at {host}", many.len()),
-    };
-    Ok(draft.finish_whole(origin))
+    })
 }
 
 /// Reads one subscription. How many lists could be read.

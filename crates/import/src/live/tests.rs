@@ -18,7 +18,7 @@ use super::{
     arm::{Arm, Refusal, Reply, Transport},
     subscriptions,
 };
-use crate::{Error, Imported, SourceFinding};
+use crate::{Error, Imported, SourceFinding, draft::Draft};
 
 const BASE: &str = "https://localhost:1";
 
@@ -189,7 +189,9 @@ fn matrix(network: &Network) -> Vec<String> {
 
 async fn imported<T: Transport>(transport: T, wanted: &[&str]) -> Result<Imported, Error> {
     let wanted: Vec<String> = wanted.iter().map(|id| (*id).to_owned()).collect();
-    subscriptions(&Arm::new(BASE, transport).unwrap(), &wanted, &|_| {}).await
+    let mut draft = Draft::default();
+    let origin = subscriptions(&Arm::new(BASE, transport).unwrap(), &mut draft, &wanted, &|_| {}).await?;
+    draft.finish(origin)
 }
 
 fn said(findings: &[SourceFinding]) -> Vec<String> {

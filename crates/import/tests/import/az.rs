@@ -56,6 +56,31 @@ fn an_endpoint_that_was_not_exported_has_the_address_of_its_record() {
 }
 
 #[test]
+fn a_zone_that_was_not_exported_is_missed_by_its_cluster() {
+    let partial = without(&["zones", "records", "links"]);
+    let said: Vec<_> = partial.findings.iter().filter(|finding| finding.code == "ZoneMissing").collect();
+    let names: Vec<_> = said.iter().map(|finding| finding.resource.as_ref().unwrap().name().to_owned()).collect();
+    assert_eq!(names, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn what_one_source_refers_to_may_be_in_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut sources = Vec::new();
+    for (name, kept) in [("spoke", "networks.json"), ("rest", "")] {
+        let place = directory.path().join(name);
+        std::fs::create_dir(&place).unwrap();
+        for input in files("az").iter().filter(|input| (input.name == "networks.json") == (kept == input.name)) {
+            std::fs::write(place.join(&input.name), &input.bytes).unwrap();
+        }
+        sources.push(import::Source::Path(place));
+    }
+    let imported = import::load_all(&sources, &|_| {}).await.unwrap();
+    assert_same(&imported.estate, &import::from_inputs(&files("az")).unwrap().estate);
+    assert_eq!(codes(&imported), ["PublicAddressPlaceholder"]);
+}
+
+#[test]
 fn an_address_that_nothing_says_is_said_to_be_unknown() {
     let partial = without(&["endpoints", "nics", "vms", "records"]);
     let of = |code: &str| partial.findings.iter().filter(|finding| finding.code == code).collect::<Vec<_>>();

@@ -1,6 +1,6 @@
 //! Where the estate to explain comes from: files, Azure, another ARM endpoint, or the running lab.
 
-use azure::{Change, Estate};
+use azure::Estate;
 use import::Source;
 use network::Network;
 use serde_json::Value;
@@ -28,10 +28,9 @@ pub(super) async fn load(sources: &[Source], lab: &LabArgs) -> anyhow::Result<De
         estate = control.estate().await?;
         origin.push(format!("the lab in {}", directory.path().display()));
     }
-    for source in sources {
-        let read = import::load(source, &|line| tracing::info!("{line}")).await?;
-        let changes: Vec<Change> = read.estate.iter().map(|resource| Change::Put(resource.clone())).collect();
-        estate = estate.apply(estate.revision() + 1, &changes);
+    if !sources.is_empty() {
+        let read = import::load_all(sources, &|line| tracing::info!("{line}")).await?;
+        estate = read.estate;
         origin.push(read.origin);
         findings.extend(read.findings.iter().filter_map(|finding| serde_json::to_value(finding).ok()));
     }
