@@ -131,6 +131,10 @@ impl Api {
             (&Method::POST, Some(name)) if objects.subresource == Some("binding") => {
                 self.bind(objects, name, &decode(request, body)?, &options).await
             }
+            (&Method::POST, Some(name)) if objects.subresource == Some("eviction") => {
+                let evicted = self.objects.evict(objects, name, &decode(request, body)?, &options).await?;
+                Ok(Answer::Json(StatusCode::CREATED, evicted, Vec::new()))
+            }
             (&Method::POST, None) => {
                 options.name_manager(user_agent(request));
                 let body = decode(request, body)?;

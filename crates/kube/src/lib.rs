@@ -5,19 +5,21 @@
 //! authority or by one of its tokens; everything else is 401. Known clients may do everything
 //! (authorization is not modelled yet).
 //!
-//! `registry` has a row for each kind; `api` turns a request into an answer; `objects` reads and
-//! writes with optimistic concurrency, `deletion` deletes; `object`, `patch`, `rollout`, `selector` and
+//! `controllers` is what makes pods of deployments; `registry` has a row for each kind; `api` turns a request into an answer; `objects` reads and
+//! writes with optimistic concurrency, `deletion` deletes; `object`, `patch`, `managed_fields`, `selector` and
 //! `table` are pure.
 
 mod api;
 mod authentication;
 mod body;
 mod compression;
+mod controllers;
 mod convert;
 mod custom;
 mod defaults;
 mod deletion;
 mod discovery;
+mod eviction;
 mod kinds;
 mod managed_fields;
 mod nodes;
@@ -29,7 +31,6 @@ mod protobuf;
 mod registry;
 mod request;
 mod reviews;
-mod rollout;
 mod scale;
 mod schedule;
 mod selector;

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{custom, defaults, registry::Resource, request::FieldValidation, rollout, status::Status, validation};
+use crate::{custom, defaults, registry::Resource, request::FieldValidation, status::Status, validation};
 
 /// Where a new object's names come from.
 pub(crate) struct Birth<'a> {
@@ -119,9 +119,6 @@ pub(crate) fn create(row: &Resource, object: &mut Value, birth: &Birth<'_>) -> R
         fields.remove("status");
     }
     fill_in(row, object, birth.now);
-    if row.group == "apps" && row.kind == "Deployment" {
-        rollout::observe(object, birth.now);
-    }
     check(row, object, None)
 }
 
@@ -159,9 +156,6 @@ pub(crate) fn update(row: &Resource, before: &Value, object: &mut Value, now: Ti
     if has_generation(row) && desired(before) != desired(object) {
         let generation = before["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
         object["metadata"]["generation"] = json!(generation);
-    }
-    if row.group == "apps" && row.kind == "Deployment" {
-        rollout::observe(object, now);
     }
     Ok(())
 }

@@ -146,7 +146,7 @@ impl ObjectStore {
     }
 
     /// Makes a body into a new object that is not stored yet.
-    fn prepare(&self, objects: &Objects<'_>, mut body: Value, options: &Options) -> Result<Written, Status> {
+    pub(crate) fn prepare(&self, objects: &Objects<'_>, mut body: Value, options: &Options) -> Result<Written, Status> {
         let row = &*objects.resource;
         object::check_envelope(row, &mut body, objects.namespace, None)?;
         if version_of(&body)?.is_some() {
@@ -169,7 +169,7 @@ impl ObjectStore {
         let row = &*objects.resource;
         // What the server gives belongs to nobody.
         if row.is_core("Service") {
-            services::assign_cluster_ip(self, &mut body)?;
+            services::assign(self, &mut body)?;
         }
         let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let key = self.key(objects, &name);
@@ -335,6 +335,9 @@ impl ObjectStore {
         for _ in 0..RETRIES_MAX {
             let (entry, stored) = self.entry(objects, name)?;
             let mut next = change(&entry, &stored)?;
+            if row.is_core("Service") && stored["spec"] != next["spec"] {
+                services::reassign(self, &stored, &mut next)?;
+            }
             set_version(&mut next, entry.mod_revision.0);
             if next == stored || dry_run {
                 return Ok(next);

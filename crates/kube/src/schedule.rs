@@ -51,7 +51,6 @@ impl Schedule {
     }
 
     /// The next time after `after`, in its zone; `None` when there is none within five years.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing runs jobs yet"))]
     pub(crate) fn next(&self, after: &Zoned) -> Option<Zoned> {
         let holds = |set: u64, value: i8| set & (1 << value) != 0;
         let mut at = after.datetime().checked_add(1.minute()).ok()?;

@@ -22,6 +22,7 @@ use pki::{Authority, ClientAuthority, ServerCertificate, Subject, UnixTime};
 use store::{Condition, Outcome, RangeOptions, Store, Transaction};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    sync::Notify,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -96,6 +97,9 @@ struct Shared {
     tls: Mutex<HashMap<String, Tls>>,
     ensured: Mutex<HashMap<String, Arc<ClusterSpec>>>,
     compiled: Arc<Compiled>,
+    /// Clusters whose controllers have not looked at them yet.
+    fresh: Mutex<BTreeSet<String>>,
+    woken: Notify,
 }
 
 impl ApiServer {
@@ -107,6 +111,8 @@ impl ApiServer {
             tls: Mutex::default(),
             ensured: Mutex::default(),
             compiled: Arc::default(),
+            fresh: Mutex::default(),
+            woken: Notify::new(),
         }))
     }
 
@@ -148,6 +154,8 @@ impl ApiServer {
         self.seed(spec).await?;
         if self.reconcile_nodes(spec).await? {
             lock(&self.0.ensured).insert(spec.id.clone(), Arc::clone(spec));
+            lock(&self.0.fresh).insert(spec.id.clone());
+            self.0.woken.notify_one();
         }
         Ok(())
     }
@@ -183,7 +191,36 @@ impl ApiServer {
         }
     }
 
-    fn objects(&self, spec: &ClusterSpec) -> ObjectStore {
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.0.clock)()
+    }
+
+    /// Resolves when there are clusters that are new to the controllers.
+    pub(crate) fn woken(&self) -> impl Future<Output = ()> + '_ {
+        self.0.woken.notified()
+    }
+
+    /// The clusters that are new to the controllers.
+    pub(crate) fn fresh(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *lock(&self.0.fresh))
+    }
+
+    /// Every cluster that somebody has come to.
+    pub(crate) fn clusters(&self) -> Vec<String> {
+        let mut clusters: Vec<String> = lock(&self.0.ensured).keys().cloned().collect();
+        clusters.sort();
+        clusters
+    }
+
+    pub(crate) fn spec_of(&self, cluster: &str) -> Option<Arc<ClusterSpec>> {
+        lock(&self.0.ensured).get(cluster).cloned()
+    }
+
+    pub(crate) fn objects(&self, spec: &ClusterSpec) -> ObjectStore {
         ObjectStore {
             store: self.0.store.clone(),
             cluster: spec.id.clone(),

@@ -11,11 +11,88 @@ use crate::{
     status::{Cause, Status},
 };
 
-/// Gives a service its address, unless it wants none or brought one.
+/// Gives a service what the cluster has only so many of: its address and its node ports.
 ///
 /// # Errors
-/// 422 when the wanted address is taken or outside the range, 500 when none is left.
-pub(crate) fn assign_cluster_ip(objects: &ObjectStore, service: &mut Value) -> Result<(), Status> {
+/// 422 when a wanted address is taken or outside the range, 500 when none is left.
+pub(crate) fn assign(objects: &ObjectStore, service: &mut Value) -> Result<(), Status> {
+    assign_cluster_ip(objects, service)?;
+    assign_node_ports(objects, service)
+}
+
+/// Gives a changed service what it now wants and did not have.
+///
+/// # Errors
+/// As [`assign`].
+pub(crate) fn reassign(objects: &ObjectStore, before: &Value, service: &mut Value) -> Result<(), Status> {
+    let held = before["spec"]["ports"].as_array().map_or(&[][..], Vec::as_slice);
+    let node_ports = matches!(service["spec"]["type"].as_str(), Some("NodePort" | "LoadBalancer"));
+    for port in service["spec"]["ports"].as_array_mut().into_iter().flatten() {
+        let same = held.iter().find(|held| held["port"] == port["port"] && held["protocol"] == port["protocol"]);
+        if !node_ports {
+            port.as_object_mut().and_then(|port| port.remove("nodePort"));
+        } else if port["nodePort"].is_null()
+            && let Some(same) = same.filter(|same| same["nodePort"].is_u64())
+        {
+            port["nodePort"] = same["nodePort"].clone();
+        }
+    }
+    if service["spec"]["clusterIP"].is_null() {
+        assign_cluster_ip(objects, service)?;
+    }
+    assign_node_ports(objects, service)
+}
+
+/// Where node ports are.
+const NODE_PORTS: std::ops::RangeInclusive<u64> = 30_000..=32_767;
+
+/// Gives the ports of a service their node ports, unless they brought some.
+///
+/// # Errors
+/// 422 for one that is taken or outside the range, 500 when none is left.
+fn assign_node_ports(objects: &ObjectStore, service: &mut Value) -> Result<(), Status> {
+    let name = service["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let spec = &service["spec"];
+    let wants = spec["type"] == "NodePort"
+        || (spec["type"] == "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] != false);
+    if !wants {
+        return Ok(());
+    }
+    let others = services(objects)?;
+    let others = others.iter().filter(|held| held["metadata"]["uid"] != service["metadata"]["uid"]);
+    let mut taken: BTreeSet<u64> = others
+        .flat_map(|held| held["spec"]["ports"].as_array().into_iter().flatten())
+        .filter_map(|port| port["nodePort"].as_u64())
+        .collect();
+    for (index, port) in service["spec"]["ports"].as_array_mut().into_iter().flatten().enumerate() {
+        let wanted = port["nodePort"].as_u64().filter(|number| *number != 0);
+        let number = if let Some(number) = wanted {
+            let problem = if !NODE_PORTS.contains(&number) {
+                Some("provided port is not in the valid range. The range of valid ports is 30000-32767")
+            } else if taken.contains(&number) {
+                Some("provided port is already allocated")
+            } else {
+                None
+            };
+            if let Some(problem) = problem {
+                let cause = Cause::invalid(&format!("spec.ports[{index}].nodePort"), &json!(number), problem);
+                return Err(Status::invalid("", "Service", &name, &[cause]));
+            }
+            number
+        } else {
+            let start = rand::random_range(NODE_PORTS);
+            let mut free = (start..=*NODE_PORTS.end()).chain(*NODE_PORTS.start()..start);
+            let free = free.find(|number| !taken.contains(number));
+            free.ok_or_else(|| Status::internal("failed to allocate a nodePort: range is full"))?
+        };
+        taken.insert(number);
+        port["nodePort"] = json!(number);
+    }
+    Ok(())
+}
+
+/// Gives a service its address, unless it wants none or brought one.
+fn assign_cluster_ip(objects: &ObjectStore, service: &mut Value) -> Result<(), Status> {
     let name = service["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let spec = &mut service["spec"];
     if spec["type"] == "ExternalName" || spec["clusterIP"] == "None" {
@@ -47,10 +124,13 @@ pub(crate) fn assign_cluster_ip(objects: &ObjectStore, service: &mut Value) -> R
 }
 
 fn taken(objects: &ObjectStore) -> Result<BTreeSet<Ipv4Addr>, Status> {
-    let Some(row) = registry::find("", "v1", "services") else { return Ok(BTreeSet::new()) };
+    Ok(services(objects)?.iter().filter_map(|service| service["spec"]["clusterIP"].as_str()?.parse().ok()).collect())
+}
+
+fn services(objects: &ObjectStore) -> Result<Vec<Value>, Status> {
+    let Some(row) = registry::find("", "v1", "services") else { return Ok(Vec::new()) };
     let everywhere = Objects { resource: Arc::clone(row), namespace: None, name: None, subresource: None };
-    let services = objects.list(&everywhere, &Options::default())?.items;
-    Ok(services.iter().filter_map(|service| service["spec"]["clusterIP"].as_str()?.parse().ok()).collect())
+    Ok(objects.list(&everywhere, &Options::default())?.items)
 }
 
 /// The addresses of `a.b.c.d/n` that a service may have: all but the first and the last.

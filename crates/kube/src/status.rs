@@ -124,6 +124,14 @@ impl Status {
         Self::new(501, "NotImplemented", message)
     }
 
+    /// 429: a disruption budget does not allow it now.
+    pub(crate) fn disruption(why: &str) -> Self {
+        let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+        let mut status = Self::new(429, "TooManyRequests", message);
+        status.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": why}]}));
+        status
+    }
+
     /// 409: it is so already.
     pub(crate) fn already(row: &Resource, name: &str, problem: &str) -> Self {
         let message =

@@ -150,8 +150,17 @@ pub(crate) fn built_in(row: &Resource, object: &Value) -> Vec<Cause> {
             if row.kind != "ReplicationController" {
                 selector(spec, &mut causes);
             }
-            pod_spec(&spec["template"]["spec"], "spec.template.spec", &mut causes);
-            restart_policy(&spec["template"]["spec"], "spec.template.spec", &["Always"], &mut causes);
+            // Of a stateful set the claims are volumes, too.
+            let mut template = spec["template"]["spec"].clone();
+            for claim in spec["volumeClaimTemplates"].as_array().into_iter().flatten() {
+                let volume = json!({"name": claim["metadata"]["name"]});
+                match template.get_mut("volumes").and_then(Value::as_array_mut) {
+                    Some(volumes) => volumes.push(volume),
+                    None => template["volumes"] = json!([volume]),
+                }
+            }
+            pod_spec(&template, "spec.template.spec", &mut causes);
+            restart_policy(&template, "spec.template.spec", &["Always"], &mut causes);
         }
         "Job" => job(spec, "spec", &mut causes),
         "CronJob" => {

@@ -12,6 +12,7 @@ const APPLY: [&str; 4] = ["apply", "--server-side", "-f", "-"];
 fn managers(object: &Value) -> Vec<(&str, &str, &str)> {
     let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
     let text = |value: &'_ Value| value.as_str().unwrap_or_default().to_owned().leak() as &str;
+    let entries = entries.filter(|entry| entry["manager"] != "kube-controller-manager");
     entries.map(|entry| (text(&entry["manager"]), text(&entry["operation"]), text(&entry["subresource"]))).collect()
 }
 
@@ -28,6 +29,7 @@ fn applying_on_the_server_creates_changes_and_leaves_alone() {
     service/web serverside-applied
     configmap/settings serverside-applied
     ");
+    ok(cluster.kubectl(&["rollout", "status", "deploy/web", "--timeout=20s"]));
     let first = get(&cluster, &["deploy", "web"]);
     ok(cluster.kubectl_with(&APPLY, WEB));
     assert_eq!(get(&cluster, &["deploy", "web"]), first, "the same again changes nothing, not even the version");

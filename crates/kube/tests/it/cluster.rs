@@ -54,6 +54,15 @@ fn node(index: u32) -> NodeSpec {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
+        Self::begin(true)
+    }
+
+    /// One without controllers: nothing happens that no client does.
+    pub(crate) fn start_bare() -> Self {
+        Self::begin(false)
+    }
+
+    fn begin(controlled: bool) -> Self {
         pki::install_provider();
         let runtime = Runtime::new().unwrap();
         let authority = Authority::generate("ca", now(), 30).unwrap();
@@ -73,6 +82,9 @@ impl Cluster {
             service_cidr: "10.0.0.0/16".into(),
         });
         let server = ApiServer::new(Store::in_memory().unwrap(), Arc::new(jiff::Timestamp::now));
+        if controlled {
+            runtime.spawn(server.clone().control());
+        }
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move {

@@ -8,3 +8,4 @@ mod custom;
 mod helm;
 mod kubectl;
 mod wire;
+mod workloads;

@@ -52,7 +52,7 @@ fn a_deletion_is_of_the_object_that_is_meant() {
 
 #[test]
 fn later_pages_carry_the_first_ones_version() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::start_bare();
     for name in ["a", "b", "c"] {
         cluster.curl("POST", MAPS, &map(name));
     }

@@ -174,6 +174,8 @@ impl Lab {
         }
         #[cfg(not(target_os = "linux"))]
         drop(servers);
+        let control = api_server.clone().control();
+        tasks.spawn(shutdown.clone().run_until_cancelled_owned(control));
         tasks.spawn(backend::forget_deleted(backend, Arc::clone(&changed), shutdown.clone()));
 
         let running = running(&plane, url);
