@@ -163,6 +163,13 @@ impl Lab {
         command
     }
 
+    /// `noren` in that environment, without a lab of its own.
+    pub(crate) fn noren_signed_in(&self) -> Command {
+        let mut command = self.program(Client(NOREN.into()));
+        command.env_remove("NOREN_DATA");
+        command
+    }
+
     /// `az <line>`, its words as a shell would split them.
     pub(crate) fn az_command(&self, line: &str) -> Command {
         let mut command = self.program(client("az").expect("the story asked for it"));

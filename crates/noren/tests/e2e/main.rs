@@ -18,6 +18,7 @@ mod command_line;
 mod compute;
 #[cfg(target_os = "linux")]
 mod doctor;
+mod estates;
 mod kubernetes;
 mod names;
 mod networks;
