@@ -13,11 +13,12 @@ use crate::{
     objects::{ObjectStore, Page, Written},
     openapi,
     patch::PatchType,
-    protobuf,
+    protobuf, rbac,
     registry::{self, Verbs},
     request::{Objects, Options, Target, decode_path},
     reviews::{self, User},
     scale,
+    server::Tokens,
     status::Status,
     table::{self, IncludeObject},
     watch::{Form, WatchStream},
@@ -40,6 +41,7 @@ pub(crate) enum Answer {
 /// What an answer is made with.
 pub(crate) struct Api {
     pub(crate) objects: ObjectStore,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) version: String,
     /// Who asks.
     pub(crate) user: User,
@@ -53,15 +55,28 @@ impl Api {
     /// The refusal to send.
     pub(crate) async fn answer(&self, request: &Parts, body: &Bytes) -> Result<Answer, Status> {
         let path = decode_path(request.uri.path());
-        if request.method == Method::POST && (path == reviews::ACCESS || path == reviews::SUBJECT) {
-            let review = decode(request, body)?;
-            let review = if path == reviews::ACCESS { reviews::access(review)? } else { self.user.review(&review)? };
-            return Ok(Answer::Json(StatusCode::CREATED, review, Vec::new()));
+        let query = request.uri.query().unwrap_or_default();
+        let watch = query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1"));
+        let wanted = rbac::request_of(&request.method, &path, watch);
+        if self.objects.allows(&self.user, &wanted)?.is_none() {
+            return Err(Status::forbidden(wanted.refusal(&self.user.name)));
+        }
+        if let Some(document) = self.open_id(&path).await? {
+            return Ok(ok(document));
         }
         match Target::parse(&path, |group, version, plural| self.objects.kind(group, version, plural))? {
             Target::Other(segments) => self.other(request, &segments),
             Target::Objects(objects) => self.on_objects(request, &objects, body).await,
         }
+    }
+
+    /// What whoever checks tokens of service accounts by themselves reads.
+    async fn open_id(&self, path: &str) -> Result<Option<Value>, Status> {
+        Ok(match path.trim_end_matches('/') {
+            "/.well-known/openid-configuration" => Some(self.tokens.get().await?.configuration()),
+            "/openid/v1/jwks" => Some(self.tokens.get().await?.jwks()),
+            _ => None,
+        })
     }
 
     fn other(&self, request: &Parts, segments: &[&str]) -> Result<Answer, Status> {
@@ -110,6 +125,15 @@ impl Api {
         if objects.resource.verbs == Verbs::Read && request.method == Method::GET {
             return Ok(ok(components(objects)?));
         }
+        if objects.resource.verbs == Verbs::Create && request.method == Method::POST && objects.name.is_none() {
+            let body = decode(request, body)?;
+            if objects.resource.is_core("Binding") {
+                return self.bind_by(objects, &body).await;
+            }
+            let tokens = self.tokens.get().await?;
+            let review = reviews::answer(&self.objects, &self.user, &tokens, objects, body)?;
+            return Ok(Answer::Json(StatusCode::CREATED, review, Vec::new()));
+        }
         if objects.resource.verbs != Verbs::All {
             return Err(Status::method_not_allowed());
         }
@@ -131,6 +155,11 @@ impl Api {
             (&Method::POST, Some(name)) if objects.subresource == Some("binding") => {
                 self.bind(objects, name, &decode(request, body)?, &options).await
             }
+            (&Method::POST, Some(name)) if objects.subresource == Some("token") => {
+                let request = decode(request, body)?;
+                let issued = self.tokens.get().await?.issue(&self.objects, objects, name, request)?;
+                Ok(Answer::Json(StatusCode::CREATED, issued, Vec::new()))
+            }
             (&Method::POST, Some(name)) if objects.subresource == Some("eviction") => {
                 let evicted = self.objects.evict(objects, name, &decode(request, body)?, &options).await?;
                 Ok(Answer::Json(StatusCode::CREATED, evicted, Vec::new()))
@@ -138,6 +167,7 @@ impl Api {
             (&Method::POST, None) => {
                 options.name_manager(user_agent(request));
                 let body = decode(request, body)?;
+                self.check_grant(objects, &body)?;
                 self.objects.create(objects, body, &options).await.map(|written| self.written(objects, written, form))
             }
             (&Method::PUT, Some(name)) => {
@@ -147,11 +177,16 @@ impl Api {
                     body = scale::replica_patch(&objects.resource, &body);
                     return self.patch(objects, name, (PatchType::Merge, body), &options, form).await;
                 }
+                self.check_grant(objects, &body)?;
                 let written = self.objects.replace(objects, name, body, &options).await?;
                 Ok(self.written(objects, written, form))
             }
             (&Method::PATCH, Some(name)) => {
                 let patch_type = PatchType::of(content_type(request))?;
+                if objects.resource.group == "rbac.authorization.k8s.io" && !self.user.is_master() {
+                    let patched = self.objects.preview(objects, name, (patch_type, parse_yaml(body)?))?;
+                    self.check_grant(objects, &patched)?;
+                }
                 if patch_type == PatchType::Apply && objects.subresource != Some("scale") {
                     let written = self.objects.apply(objects, name, parse_yaml(body)?, &options).await?;
                     return Ok(self.written(objects, written, form));
@@ -177,6 +212,14 @@ impl Api {
         }
     }
 
+    /// Gives a pod its node, as an object `Binding` says.
+    async fn bind_by(&self, objects: &Objects<'_>, binding: &Value) -> Result<Answer, Status> {
+        let pods = registry::find("", "v1", "pods").ok_or_else(Status::no_such_path)?;
+        let place = Objects { resource: Arc::clone(pods), ..objects.clone() };
+        let name = binding["metadata"]["name"].as_str().unwrap_or_default();
+        self.bind(&place, name, binding, &Options::default()).await
+    }
+
     /// Gives a pod its node.
     async fn bind(
         &self,
@@ -195,6 +238,15 @@ impl Api {
         self.objects.patch(&place, name, (PatchType::Merge, patch), options).await?;
         let success = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
         Ok(Answer::Json(StatusCode::CREATED, success, Vec::new()))
+    }
+
+    /// That a role or a binding gives nobody more than whoever writes it has.
+    fn check_grant(&self, objects: &Objects<'_>, body: &Value) -> Result<(), Status> {
+        let row = &objects.resource;
+        if row.group != "rbac.authorization.k8s.io" || self.user.is_master() {
+            return Ok(());
+        }
+        rbac::check_escalation(&self.objects, &self.user, &row.plural, body, objects.namespace)
     }
 
     async fn patch(

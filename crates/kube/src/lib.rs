@@ -2,12 +2,12 @@
 //!
 //! One process serves thousands of clusters: objects live in the store, not in memory, and nothing
 //! is kept for a cluster that nobody talks to. A client is known by a certificate of the cluster's
-//! authority or by one of its tokens; everything else is 401. Known clients may do everything
-//! (authorization is not modelled yet).
+//! authority, by one of its tokens or by that of a service account; everything else is 401. What they
+//! may do, `rbac` decides.
 //!
-//! `controllers` is what makes pods of deployments; `registry` has a row for each kind; `api` turns a request into an answer; `objects` reads and
-//! writes with optimistic concurrency, `deletion` deletes; `object`, `patch`, `managed_fields`, `selector` and
-//! `table` are pure.
+//! `registry` has a row for each kind, `custom` reads those that users bring; `api` turns a request into an
+//! answer; `objects` reads and writes with optimistic concurrency, `deletion` deletes; `controllers` makes pods of
+//! deployments; `object`, `defaults`, `validation`, `patch`, `managed_fields`, `selector` and `table` are pure.
 
 mod api;
 mod authentication;
@@ -28,6 +28,7 @@ mod objects;
 mod openapi;
 mod patch;
 mod protobuf;
+mod rbac;
 mod registry;
 mod request;
 mod reviews;
@@ -39,6 +40,7 @@ mod services;
 mod spec;
 mod status;
 mod table;
+mod tokens;
 mod validation;
 mod watch;
 

@@ -267,6 +267,28 @@ impl ObjectStore {
         Ok(Written { object, created: false, warnings })
     }
 
+    /// What an object would be after a patch, as far as its form goes.
+    ///
+    /// # Errors
+    /// 400, 422.
+    pub(crate) fn preview(
+        &self,
+        objects: &Objects<'_>,
+        name: &str,
+        (patch_type, patch): (PatchType, Value),
+    ) -> Result<Value, Status> {
+        let stored = match self.get(objects, name) {
+            Ok(stored) => stored,
+            Err(status) if status.code == 404 => Value::Null,
+            Err(status) => return Err(status),
+        };
+        match patch_type {
+            // Whatever is applied is so afterwards; what stays was granted before.
+            PatchType::Apply => Ok(patch),
+            _ => patch::apply(patch_type, &stored, &patch),
+        }
+    }
+
     /// Applies a body: what it names is so afterwards, and belongs to whoever applies it. What is not there is created.
     ///
     /// # Errors

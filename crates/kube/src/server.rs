@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -18,7 +18,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use jiff::Timestamp;
-use pki::{Authority, ClientAuthority, ServerCertificate, Subject, UnixTime};
+use pki::{Authority, ClientAuthority, ServerCertificate, Subject, TokenIssuer, UnixTime};
 use store::{Condition, Outcome, RangeOptions, Store, Transaction};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -33,12 +33,14 @@ use crate::{
     body::Body,
     compression,
     custom::Compiled,
-    discovery, nodes,
+    discovery, nodes, object,
     objects::{ObjectStore, decode},
-    registry,
+    rbac, registry,
     request::{Objects, Options},
+    reviews::User,
     spec::ClusterSpec,
     status::Status,
+    tokens::AccountTokens,
 };
 
 /// Largest request body, in bytes: the real server's limit.
@@ -100,6 +102,8 @@ struct Shared {
     /// Clusters whose controllers have not looked at them yet.
     fresh: Mutex<BTreeSet<String>>,
     woken: Notify,
+    /// The keys of service accounts that are in use.
+    tokens: Mutex<HashMap<String, Arc<TokenIssuer>>>,
 }
 
 impl ApiServer {
@@ -113,6 +117,7 @@ impl ApiServer {
             compiled: Arc::default(),
             fresh: Mutex::default(),
             woken: Notify::new(),
+            tokens: Mutex::default(),
         }))
     }
 
@@ -167,6 +172,7 @@ impl ApiServer {
     pub async fn remove(&self, id: &str) -> Result<(), ServeError> {
         lock(&self.0.ensured).remove(id);
         lock(&self.0.tls).remove(id);
+        lock(&self.0.tokens).remove(id);
         self.0.store.commit(Transaction::new().delete_prefix(ObjectStore::root(id))).await?;
         Ok(())
     }
@@ -189,6 +195,18 @@ impl ApiServer {
             // `0` is the character behind `/`.
             after = Some(format!("/kube/{id}0"));
         }
+    }
+
+    async fn account_tokens(&self, spec: &Arc<ClusterSpec>) -> Result<Arc<AccountTokens>, Status> {
+        let known = lock(&self.0.tokens).get(&spec.id).cloned();
+        let issuer = if let Some(issuer) = known {
+            issuer
+        } else {
+            let made = Arc::new(AccountTokens::key(&self.objects(spec)).await?);
+            Arc::clone(lock(&self.0.tokens).entry(spec.id.clone()).or_insert(made))
+        };
+        let host = spec.certificate_names.first().map_or("kubernetes.default.svc", String::as_str);
+        Ok(Arc::new(AccountTokens::new(issuer, format!("https://{host}"))))
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -253,6 +271,7 @@ impl ApiServer {
 
     async fn seed(&self, spec: &ClusterSpec) -> Result<(), ServeError> {
         let objects = self.objects(spec);
+        self.seed_access(&objects).await?;
         for name in NAMESPACES {
             self.create_missing(&objects, "namespaces", None, name, serde_json::json!({"metadata": {"name": name}}))
                 .await?;
@@ -262,6 +281,23 @@ impl ApiServer {
             "spec": {"ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 443}]},
         });
         self.create_missing(&objects, "services", Some("default"), "kubernetes", service).await?;
+        Ok(())
+    }
+
+    /// Writes the default roles and bindings, all at once, unless they are there.
+    async fn seed_access(&self, objects: &ObjectStore) -> Result<(), ServeError> {
+        let mut transaction = Transaction::new();
+        for (plural, mut object) in rbac::default_objects() {
+            let Some(row) = registry::find("rbac.authorization.k8s.io", "v1", plural) else { continue };
+            let key = objects.prefix(row, None) + object["metadata"]["name"].as_str().unwrap_or_default();
+            object["metadata"]["uid"] = serde_json::json!(uuid::Uuid::new_v4().to_string());
+            object["metadata"]["creationTimestamp"] = serde_json::json!(object::rfc3339(self.now()));
+            if self.0.store.get(&key)?.is_none() {
+                transaction = transaction.when(Condition::Absent { key: key.clone() }).put(key, object.to_string());
+            }
+        }
+        // If somebody else was quicker, theirs are the same.
+        self.0.store.commit(transaction).await?;
         Ok(())
     }
 
@@ -350,6 +386,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Where the tokens of a cluster's service accounts come from, once somebody wants one.
+pub(crate) struct Tokens {
+    server: ApiServer,
+    spec: Arc<ClusterSpec>,
+}
+
+impl Tokens {
+    /// The issuer of the cluster.
+    ///
+    /// # Errors
+    /// 500 when its key is not available.
+    pub(crate) async fn get(&self) -> Result<Arc<AccountTokens>, Status> {
+        self.server.account_tokens(&self.spec).await
+    }
+}
+
 /// One connection.
 struct Client {
     server: ApiServer,
@@ -365,10 +417,18 @@ impl Client {
         if accepts_gzip { compression::gzipped(response).await } else { response }
     }
 
+    async fn authenticate(&self, objects: &ObjectStore, headers: &HeaderMap) -> Result<Option<User>, Status> {
+        let known = authentication::user(self.subject.as_ref(), headers, &self.spec.tokens);
+        let (None, Some(token)) = (&known, authentication::web_token(headers)) else { return Ok(known) };
+        let found = self.server.account_tokens(&self.spec).await?.verify(objects, token, &[])?;
+        Ok(found.map(|(user, _)| user.authenticated()))
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Status> {
         let (parts, body) = request.into_parts();
-        let user = authentication::user(self.subject.as_ref(), &parts.headers, &self.spec.tokens)
-            .ok_or_else(Status::unauthorized)?;
+        let objects = self.server.objects(&self.spec);
+        let user = self.authenticate(&objects, &parts.headers).await?.ok_or_else(Status::unauthorized)?;
+        let user = rbac::effective(&objects, user, &parts.headers)?;
         let collected = timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
         let body = match collected {
             Ok(Ok(collected)) => collected.to_bytes(),
@@ -376,7 +436,8 @@ impl Client {
             Ok(Err(_)) | Err(_) => return Err(Status::bad_request("the request body could not be read")),
         };
         let api = Api {
-            objects: self.server.objects(&self.spec),
+            objects,
+            tokens: Arc::new(Tokens { server: self.server.clone(), spec: Arc::clone(&self.spec) }),
             version: self.spec.version.clone(),
             user,
             now: Arc::clone(&self.server.0.clock),
