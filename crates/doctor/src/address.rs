@@ -13,7 +13,7 @@ const DOMAINS: [&str; 3] = ["azmk8s.io", "cx.aks.containerservice.azure.us", "cx
 
 /// What a kubeconfig's server is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "camelCase")]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum AddressKind {
     /// `<label>.hcp.<region>.azmk8s.io`, which public DNS answers.
     PublicFqdn {

@@ -320,6 +320,14 @@ pub struct ProxyObservation {
     pub tls: Option<Tls>,
 }
 
+impl ProxyObservation {
+    /// Whether it wants the user and password that `kubectl` would send it, and the doctor does not.
+    pub fn wants_credentials(&self) -> bool {
+        let asks = matches!(&self.outcome, ProxyOutcome::Refused { answer } if answer.starts_with("407"));
+        asks && self.proxy.has_credentials
+    }
+}
+
 /// What a proxy did with the wish for a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "status", rename_all = "camelCase", rename_all_fields = "camelCase")]

@@ -24,6 +24,8 @@ pub struct Proxy {
     /// Its port.
     #[serde(skip)]
     pub port: u16,
+    /// Whether the URL has a user and password, which are not kept.
+    pub has_credentials: bool,
 }
 
 /// The variables that are looked at.
@@ -87,7 +89,9 @@ fn parse(url: &str, because: &str) -> Option<Proxy> {
         "http" => 80,
         _ => 1080,
     });
-    Some(Proxy { url: format!("{scheme}://{}:{port}", uri.host()?), because: because.to_owned(), scheme, host, port })
+    let has_credentials = uri.authority()?.as_str().contains('@');
+    let url = format!("{scheme}://{}:{port}", uri.host()?);
+    Some(Proxy { url, because: because.to_owned(), scheme, host, port, has_credentials })
 }
 
 #[cfg(test)]

@@ -39,6 +39,13 @@ pub(super) fn all(seen: &Observations) -> Vec<Finding> {
     if seen.target.insecure {
         notes.push(Finding::new(Code::InsecureTls).fix("put the cluster's authority into the kubeconfig instead"));
     }
+    if let Some(proxy) = seen.proxy.as_ref().filter(|proxy| proxy.wants_credentials()) {
+        let words = format!(
+            "{} asks for its user and password, which only kubectl sends: nothing behind it was seen",
+            proxy.proxy.url
+        );
+        notes.push(Finding::new(Code::CredentialsNotTried).seen(words).command("try", "kubectl get --raw /version"));
+    }
     let tried = seen.requests.iter().any(|request| request.with_credentials);
     let exec = seen.credentials.iter().find_map(|one| match one {
         Credential::Exec { command, found: Some(_) } => Some(command),

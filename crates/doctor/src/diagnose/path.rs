@@ -11,7 +11,7 @@ use crate::{
 
 /// The cause, if the connection goes through a proxy that does not lead there.
 pub(super) fn proxy(seen: &Observations) -> Option<Finding> {
-    let observed = seen.proxy.as_ref()?;
+    let observed = seen.proxy.as_ref().filter(|proxy| !proxy.wants_credentials())?;
     let from_kubeconfig = observed.proxy.because.contains("kubeconfig");
     let words = match &observed.outcome {
         ProxyOutcome::Refused { answer } => format!("it answers `{answer}`"),

@@ -47,14 +47,21 @@ pub(super) struct UnusableCertificate;
 impl Trust {
     /// The kubeconfig's authority, else the system's. Nobody is believed when it cannot be read.
     pub(super) fn of(access: &Access) -> Self {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let system = Self::system();
         let verifier = match &access.authority {
-            Some(Ok(pem)) => kubeconfigs(pem, &provider),
+            Some(Ok(pem)) => kubeconfigs(pem, &system.provider),
             Some(Err(error)) => Err(error.clone()),
-            None => rustls_platform_verifier::Verifier::new(Arc::clone(&provider))
-                .map(|verifier| Arc::new(verifier) as Arc<dyn ServerCertVerifier>)
-                .map_err(|error| error.to_string()),
+            None => return system,
         };
+        Self { verifier, ..system }
+    }
+
+    /// The system's authorities.
+    pub(super) fn system() -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(&provider))
+            .map(|verifier| Arc::new(verifier) as Arc<dyn ServerCertVerifier>)
+            .map_err(|error| error.to_string());
         Self { verifier, provider, client: None, strict: false }
     }
 

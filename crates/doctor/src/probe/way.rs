@@ -1,6 +1,6 @@
 //! The ways to the API server: straight, or through a proxy.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -15,7 +15,8 @@ use tokio::{
 };
 use tower_service::Service;
 
-use crate::proxy::Proxy;
+use super::tls::{self, Trust};
+use crate::{observation::Verdict, proxy::Proxy};
 
 /// A connection of whatever kind.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -47,7 +48,8 @@ impl Way {
         match self {
             Self::Direct(address) => Ok(Box::new(TcpStream::connect(address).await?)),
             Self::Proxy(proxy, host, port) => match proxy.scheme.as_str() {
-                "http" => tunnel(proxy, host, *port).await,
+                "http" => tunnel(TcpStream::connect((proxy.host.as_str(), proxy.port)).await?, host, *port).await,
+                "https" => tunnel(encrypted(proxy).await?, host, *port).await,
                 "socks5" | "socks5h" => socks(proxy, host, *port).await,
                 other => Err(WayError::Refused(format!("proxies of the kind `{other}` are not looked into"))),
             },
@@ -55,9 +57,19 @@ impl Way {
     }
 }
 
-/// HTTP's CONNECT (RFC 9110 §9.3.6).
-async fn tunnel(proxy: &Proxy, host: &str, port: u16) -> Result<Box<dyn Stream>, WayError> {
+/// A connection to a proxy that is itself spoken to by TLS, with a certificate that the system believes.
+async fn encrypted(proxy: &Proxy) -> Result<impl Stream + 'static, WayError> {
     let stream = TcpStream::connect((proxy.host.as_str(), proxy.port)).await?;
+    // The caller limits the whole.
+    let (tls, session) = tls::shake(Box::new(stream), &proxy.host, &Trust::system(), Duration::MAX).await;
+    match session {
+        Some(session) if tls.verdict == Verdict::Verified => Ok(session),
+        _ => Err(WayError::Refused("a certificate that this system does not believe".to_owned())),
+    }
+}
+
+/// HTTP's CONNECT (RFC 9110 §9.3.6).
+async fn tunnel(stream: impl Stream + 'static, host: &str, port: u16) -> Result<Box<dyn Stream>, WayError> {
     let refused = |error: hyper::Error| WayError::Refused(format!("no HTTP: {error}"));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(refused)?;
     tokio::spawn(connection.with_upgrades());

@@ -146,7 +146,15 @@ async fn a_dead_end_is_named_by_its_kind() {
         assert_eq!(cause.code.name(), expected, "{case}");
         assert!(cause.evidence.iter().any(|line| line.contains("answers at 127.0.0.1")), "{case}: {cause:?}");
     }
-    for scheme in ["http", "socks5"] {
+    let asking = says("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").await;
+    for (user, expected) in [("", "PROXY_IN_THE_WAY"), ("me:s3cret@", "healthy")] {
+        let more = format!("    proxy-url: http://{user}127.0.0.1:{asking}\n");
+        let kubeconfig = cluster.kubeconfig(&format!("https://{PRIVATE}:{port}"), &more, &token());
+        let (_, diagnosis) = machine.diagnose(&kubeconfig, Depth::Plain).await;
+        assert_eq!(diagnosis.cause.map_or("healthy", |cause| cause.code.name()), expected, "407 for `{user}`");
+        assert_eq!(diagnosis.notes.iter().any(|note| note.code.name() == "CREDENTIALS_NOT_TRIED"), !user.is_empty());
+    }
+    for scheme in ["http", "https", "socks5"] {
         let gone = format!("    proxy-url: {scheme}://127.0.0.1:{closed}\n");
         let kubeconfig = cluster.kubeconfig(&format!("https://{PRIVATE}:{port}"), &gone, &token());
         assert_eq!(machine.verdict(&kubeconfig).await, "TUNNEL_KUBECONFIG");

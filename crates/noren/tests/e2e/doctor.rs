@@ -17,7 +17,7 @@ impl<'a> Table<'a> {
         Self { lab, wrong: Vec::new(), seen: 0 }
     }
 
-    /// What the doctor says at `vantage` of a kubeconfig must be `expected`.
+    /// What the doctor says at `vantage` of a kubeconfig, behind which options may stand, must be `expected`.
     fn row(&mut self, case: &str, vantage: &str, kubeconfig: &str, expected: &str) -> Value {
         self.row_with(case, (vantage, "", kubeconfig), expected)
     }
@@ -109,6 +109,7 @@ fn at_every_vantage_the_doctor_names_the_cause_and_raises_no_false_alarm() {
 
     table.row("in the cluster's network", "vm-v", "private", "healthy");
     table.row("in the cluster's network", "vm-v", "public", "healthy");
+    table.row("looking further", "vm-v", "private --deep", "healthy");
     table.row("peered, no link", "vm-spoke", "private", "KUBECONFIG_HAS_PRIVATE_NAME_BUT_ONLY_PUBLIC_RESOLVES");
     let peered = table.row("peered, public name", "vm-spoke", "public", "healthy");
     assert_eq!(peered["notes"][0]["code"], "PUBLIC_FQDN_RESOLVES_PRIVATE_IP", "{peered}");
@@ -262,7 +263,9 @@ fn the_doctor_tells_what_a_dns_server_of_ones_own_does_wrong() {
         &format!("--server=8.8.8.8 --server=/{zone}/10.1.0.99"),
         &[("forwards into the void", "private", "ON_PREM_FORWARD_TO_168")],
     );
-    table.row("no DNS server runs", "client", "private", "DNS_SERVERS_SILENT");
+    table.row("a stand-in answers where no program does", "client", "private", "healthy");
+    lab.az("network vnet update -g rg -n v --dns-servers 10.1.0.99");
+    table.row("nobody is the DNS server", "client", "private", "DNS_SERVERS_SILENT");
 }
 
 #[test]
