@@ -116,7 +116,8 @@ fn deep(seen: &Observations) -> Option<Finding> {
         );
     }
     let words = match deep.logs.as_ref()? {
-        RequestOutcome::Answered { status: 500.., message, .. } => {
+        // 501 is a server that has no logs to give, not one that does not reach its nodes.
+        RequestOutcome::Answered { status: 500 | 502.., message, .. } => {
             format!("reading a pod's log: {}", message.as_deref().unwrap_or("an error without a word"))
         }
         RequestOutcome::Silent => "reading a pod's log takes too long".to_owned(),

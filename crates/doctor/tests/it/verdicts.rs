@@ -316,6 +316,15 @@ fn every_difference_from_a_sound_observation_has_its_verdict() {
             None,
         ),
         (
+            "has no logs",
+            PRIVATE,
+            |seen| {
+                let logs = RequestOutcome::Answered { status: 501, message: None, kubernetes: true };
+                seen.deep = Some(Deep { large_request: Some(true), logs: Some(logs) });
+            },
+            None,
+        ),
+        (
             "large packets are lost",
             PRIVATE,
             |seen| {
