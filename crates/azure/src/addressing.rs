@@ -30,9 +30,14 @@ pub fn first_usable(prefix: Ipv4Net) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(prefix.network()).saturating_add(RESERVED_AT_START))
 }
 
+/// The last address that customers may use.
+pub fn last_usable(prefix: Ipv4Net) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(prefix.broadcast()).saturating_sub(RESERVED_AT_END))
+}
+
 /// Whether a resource may be given `address` in a subnet of `prefix`.
 pub fn is_assignable(prefix: Ipv4Net, address: Ipv4Addr) -> bool {
-    let (first, last) = (u32::from(first_usable(prefix)), u32::from(prefix.broadcast()) - RESERVED_AT_END);
+    let (first, last) = (u32::from(first_usable(prefix)), u32::from(last_usable(prefix)));
     is_usable_subnet(prefix) && (first..=last).contains(&u32::from(address))
 }
 
@@ -42,7 +47,7 @@ pub fn next_free(prefix: Ipv4Net, taken: &BTreeSet<Ipv4Addr>, from: Option<Ipv4A
     if !is_usable_subnet(prefix) {
         return None;
     }
-    let (first, last) = (u32::from(first_usable(prefix)), u32::from(prefix.broadcast()) - RESERVED_AT_END);
+    let (first, last) = (u32::from(first_usable(prefix)), u32::from(last_usable(prefix)));
     let start = from.map_or(first, u32::from).clamp(first, last);
     let free = |address: &u32| !taken.contains(&Ipv4Addr::from(*address));
     (start..=last).find(free).or_else(|| (first..start).find(free)).map(Ipv4Addr::from)

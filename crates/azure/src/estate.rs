@@ -1,10 +1,10 @@
 //! The estate: every resource that is declared, at one revision.
 //!
 //! Immutable and persistent: applying a change costs the size of the change (times a logarithm),
-//! never the size of the estate, and older estates stay valid. Three indexes are kept: by id
-//! (in tree order, so children are a range), by kind, and *who refers to whom*.
+//! never the size of the estate, and older estates stay valid. Four indexes are kept: by id
+//! (in tree order, so children are a range), by kind, *who refers to whom*, and public addresses.
 
-use std::{ops::Bound, sync::Arc};
+use std::{net::Ipv4Addr, ops::Bound, sync::Arc};
 
 use imbl::{OrdMap, OrdSet};
 
@@ -16,6 +16,7 @@ use crate::{
         PrivateEndpoint, PublicIpAddress, RecordSet, RouteTable, RulesetLink, Subnet, UserAssignedIdentity,
         VirtualMachine, VirtualNetwork, VirtualNetworkGateway,
     },
+    public_addresses::PublicAddresses,
 };
 
 /// What is declared, at one revision.
@@ -25,6 +26,7 @@ pub struct Estate {
     resources: OrdMap<ResourceId, Arc<Resource>>,
     by_kind: OrdMap<Kind, OrdSet<ResourceId>>,
     referrers: OrdMap<ResourceId, OrdSet<ResourceId>>,
+    public_addresses: PublicAddresses,
 }
 
 /// One change of one resource.
@@ -79,6 +81,7 @@ impl Estate {
         for target in resource.references() {
             self.referrers.entry(target.clone()).or_default().insert(id.clone());
         }
+        self.public_addresses.insert(resource);
         self.by_kind.entry(resource.kind()).or_default().insert(id);
     }
 
@@ -93,6 +96,7 @@ impl Estate {
         if let Some(ids) = self.by_kind.get_mut(&old.kind()) {
             ids.remove(old.id());
         }
+        self.public_addresses.remove(old);
         for target in old.references() {
             if let Some(ids) = self.referrers.get_mut(target) {
                 ids.remove(old.id());
@@ -136,9 +140,16 @@ impl Estate {
             .take_while(move |resource| resource.id().is_below(scope))
     }
 
-    /// The direct children of `parent` of one kind.
-    pub fn children<'a>(&'a self, parent: &'a ResourceId, kind: Kind) -> impl Iterator<Item = &'a Arc<Resource>> + 'a {
-        self.below(parent).filter(move |resource| resource.kind() == kind && resource.id().is_child_of(parent))
+    /// The direct children of `parent` of one kind, extensions of it included (role assignments at a scope). Costs
+    /// what lies below those.
+    pub fn children<'a>(&'a self, parent: &ResourceId, kind: Kind) -> impl Iterator<Item = &'a Arc<Resource>> + 'a {
+        let collection = parent.collection(kind.arm_type());
+        let parent = parent.clone();
+        self.resources
+            .range((Bound::Excluded(collection.clone()), Bound::Unbounded))
+            .map(|(_, resource)| resource)
+            .take_while(move |resource| resource.id().is_below(&collection))
+            .filter(move |resource| resource.kind() == kind && resource.id().is_child_of(&parent))
     }
 
     /// Every resource of one kind, in id order.
@@ -151,8 +162,18 @@ impl Estate {
         self.referrers.get(target).into_iter().flatten().filter_map(|id| self.resources.get(id))
     }
 
+    /// A resource that has the public address `address`: a public IP address, a cluster or a lab client.
+    pub fn public_address_holder(&self, address: Ipv4Addr) -> Option<&ResourceId> {
+        self.public_addresses.holder(address)
+    }
+
+    /// The lowest public address from `first` to `last` that nobody has.
+    pub fn free_public_address(&self, first: Ipv4Addr, last: Ipv4Addr) -> Option<Ipv4Addr> {
+        self.public_addresses.lowest_free(first, last)
+    }
+
     /// Every subnet of a virtual network, with its id.
-    pub fn subnets<'a>(&'a self, network: &'a ResourceId) -> impl Iterator<Item = (&'a ResourceId, &'a Subnet)> + 'a {
+    pub fn subnets<'a>(&'a self, network: &ResourceId) -> impl Iterator<Item = (&'a ResourceId, &'a Subnet)> + 'a {
         self.children(network, Kind::Subnet).filter_map(|resource| match resource.model() {
             Model::Subnet(subnet) => Some((resource.id(), subnet)),
             _ => None,
@@ -259,5 +280,13 @@ mod tests {
         let names: Vec<_> = estate.subnets(&network).map(|(id, _)| id.name().to_owned()).collect();
         assert_eq!(names, ["x", "y"]);
         assert_eq!(estate.below(&network).count(), 3);
+
+        let assignments = |estate: &Estate, scope: &ResourceId| estate.children(scope, Kind::RoleAssignment).count();
+        let at = |scope: &ResourceId| {
+            Change::put(Resource::new(scope.resource(Kind::RoleAssignment.arm_type(), "g"), &json!({})))
+        };
+        let group = network.parent().unwrap();
+        let assigned = estate.apply(2, &[at(&network), at(&group)]);
+        assert_eq!((assignments(&assigned, &network), assignments(&assigned, &group)), (1, 1));
     }
 }

@@ -96,6 +96,14 @@ impl ResourceId {
         Self::from_normal(&format!("{}/{child_type}/{name}", self.text))
     }
 
+    /// What resources of a full type lie below, with `self` as their parent or as the scope they extend.
+    pub(crate) fn collection(&self, resource_type: &str) -> Self {
+        match resource_type.rsplit_once('/') {
+            Some((parent, child)) if parent.contains('/') => Self::from_normal(&format!("{}/{child}", self.text)),
+            _ => Self::from_normal(&format!("{}/providers/{resource_type}", self.text)),
+        }
+    }
+
     fn from_normal(text: &str) -> Self {
         let lower = text.to_ascii_lowercase();
         let text: Arc<str> = text.into();
@@ -116,6 +124,16 @@ impl ResourceId {
     /// The last segment: the resource's name, in the case it was written.
     pub fn name(&self) -> &str {
         self.text.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The name as templates and listings have it: those of the parents of the same provider come first, `zone/link`.
+    pub fn template_name(&self) -> String {
+        let segments: Vec<&str> = self.segments().collect();
+        let provider = segments.iter().rposition(|segment| segment.eq_ignore_ascii_case("providers"));
+        match provider.and_then(|at| segments.get(at + 3..)) {
+            Some(names) => names.iter().step_by(2).copied().collect::<Vec<_>>().join("/"),
+            None => self.name().to_owned(),
+        }
     }
 
     /// The subscription's id, if the id lies in one.

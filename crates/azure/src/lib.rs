@@ -15,6 +15,7 @@ mod kind;
 mod lower;
 pub mod model;
 mod name;
+mod public_addresses;
 mod resource;
 pub mod sketch;
 

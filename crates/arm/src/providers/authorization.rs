@@ -285,10 +285,10 @@ impl Provider for RoleAssignments {
             ));
         }
         let same = |other: &&std::sync::Arc<Resource>| {
-            matches!(other.model(), Model::RoleAssignment(held) if held.scope == scope && held.principal_id == principal && held.role == role)
+            matches!(other.model(), Model::RoleAssignment(held) if held.principal_id == principal && held.role == role)
                 && *other.id() != id
         };
-        if let Some(other) = request.estate.of_kind(Kind::RoleAssignment).find(same) {
+        if let Some(other) = request.estate.children(&scope, Kind::RoleAssignment).find(same) {
             return Err(ArmError::conflict(
                 "RoleAssignmentExists",
                 format!(

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use azure::{ArmError, DnsName, Json, Kind, Resource, ResourceId, addressing, model::Model};
 use serde_json::json;
 
-use super::public_side::{free_address, holder};
+use super::public_side::free_address;
 use crate::provider::{Draft, Effect, Provider, Request};
 
 /// Lines a client's hosts file may have.
@@ -105,7 +105,7 @@ fn check(request: &Request<'_>) -> Result<(), ArmError> {
 fn check_addresses(request: &Request<'_>, id: &ResourceId) -> Result<(), ArmError> {
     let properties = Json::new(&request.body).get("properties");
     let public = properties.get("publicIPAddress").parsed::<Ipv4Addr>();
-    let holder = public.and_then(|address| Some((address, holder(request.estate, address)?)));
+    let holder = public.and_then(|address| Some((address, request.estate.public_address_holder(address)?)));
     if let Some((address, other)) = holder.filter(|(_, other)| *other != id) {
         let message = format!("The public IP address {address} of client '{id}' is already allocated to '{other}'.");
         return Err(ArmError::bad_request("PublicIPAddressInUse", message).with_target("properties.publicIPAddress"));

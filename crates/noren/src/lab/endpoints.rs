@@ -3,8 +3,9 @@
 //! A reconciler: it takes no input but the newest network, is woken by a change, and serves cold
 //! start and change by the same path.
 
-use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc};
 
+use imbl::OrdMap;
 use network::{Network, Vantage, ViewId};
 use store::{Store, Transaction};
 use tokio::{net::TcpListener, sync::watch};
@@ -18,9 +19,9 @@ pub(crate) struct Listening {
     /// The revision this is complete for.
     pub(crate) revision: u64,
     /// DNS servers by view.
-    pub(crate) views: BTreeMap<ViewId, SocketAddr>,
+    pub(crate) views: OrdMap<ViewId, SocketAddr>,
     /// Proxies by vantage.
-    pub(crate) vantages: BTreeMap<Vantage, SocketAddr>,
+    pub(crate) vantages: OrdMap<Vantage, SocketAddr>,
 }
 
 /// The reconciler of listeners.
@@ -29,12 +30,14 @@ pub(crate) struct Endpoints {
     dns: dns::Server,
     proxy: proxy::Proxy,
     shutdown: CancellationToken,
-    views: BTreeMap<ViewId, (dns::ServedView, SocketAddr)>,
-    vantages: BTreeMap<Vantage, (CancellationToken, SocketAddr)>,
+    views: HashMap<ViewId, dns::ServedView>,
+    vantages: HashMap<Vantage, CancellationToken>,
     ports: Ports,
     done: Network,
     /// What could not listen and is tried again.
     failed: bool,
+    /// Where these listen. Shares its structure with what was published, so that a change costs no copy of the whole.
+    now: Listening,
     listening: watch::Sender<Arc<Listening>>,
 }
 
@@ -53,10 +56,11 @@ impl Endpoints {
             dns,
             proxy,
             shutdown,
-            views: BTreeMap::new(),
-            vantages: BTreeMap::new(),
+            views: HashMap::new(),
+            vantages: HashMap::new(),
             done: Network::default(),
             failed: false,
+            now: Listening::default(),
             listening: watch::Sender::new(Arc::default()),
         }
     }
@@ -114,12 +118,14 @@ impl Endpoints {
         let mut stored = Transaction::new();
         for view in removed_views(&self.done, network) {
             self.views.remove(&view);
+            self.now.views.remove(&view);
             stored = self.ports.forget_view(stored, &view);
         }
         for vantage in removed_vantages(&self.done, network) {
-            if let Some((stop, _)) = self.vantages.remove(&vantage) {
+            if let Some(stop) = self.vantages.remove(&vantage) {
                 stop.cancel();
             }
+            self.now.vantages.remove(&vantage);
             stored = self.ports.forget_vantage(stored, &vantage);
         }
         stored
@@ -130,18 +136,16 @@ impl Endpoints {
         self.failed = true;
     }
 
-    fn publish(&self) {
-        self.listening.send_replace(Arc::new(Listening {
-            revision: self.done.revision(),
-            views: self.views.iter().map(|(view, (_, address))| (view.clone(), *address)).collect(),
-            vantages: self.vantages.iter().map(|(vantage, (_, address))| (vantage.clone(), *address)).collect(),
-        }));
+    fn publish(&mut self) {
+        self.now.revision = self.done.revision();
+        self.listening.send_replace(Arc::new(self.now.clone()));
     }
 
     fn serve_view(&mut self, view: &ViewId) -> io::Result<u16> {
         let bound = self.ports.view(view)?;
         let address = bound.address();
-        self.views.insert(view.clone(), (self.dns.serve(bound), address));
+        self.views.insert(view.clone(), self.dns.serve(bound));
+        self.now.views.insert(view.clone(), address);
         Ok(address.port())
     }
 
@@ -158,7 +162,8 @@ impl Endpoints {
                 Err(error) => tracing::error!(vantage = %at, %error, "a vantage cannot be served"),
             }
         });
-        self.vantages.insert(vantage.clone(), (stop, address));
+        self.vantages.insert(vantage.clone(), stop);
+        self.now.vantages.insert(vantage.clone(), address);
         Ok(address.port())
     }
 }

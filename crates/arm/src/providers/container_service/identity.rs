@@ -128,13 +128,14 @@ impl ControlPlane {
 
 /// Whether `principal` holds one of `roles` at `resource` or above.
 fn holds(estate: &Estate, principal: &str, roles: &[&str], resource: &ResourceId) -> bool {
-    estate.of_kind(Kind::RoleAssignment).any(|assignment| match assignment.model() {
-        Model::RoleAssignment(assignment) => {
-            assignment.principal_id.eq_ignore_ascii_case(principal)
-                && roles.contains(&assignment.role.as_str())
-                && (*resource == assignment.scope || resource.is_below(&assignment.scope))
-        }
-        _ => false,
+    let mut scopes = std::iter::successors(Some(resource.clone()), ResourceId::parent);
+    scopes.any(|scope| {
+        estate.children(&scope, Kind::RoleAssignment).any(|assignment| match assignment.model() {
+            Model::RoleAssignment(assignment) => {
+                assignment.principal_id.eq_ignore_ascii_case(principal) && roles.contains(&assignment.role.as_str())
+            }
+            _ => false,
+        })
     })
 }
 

@@ -240,15 +240,10 @@ pub(super) fn subnet_full(subnet: &ResourceId, prefix: Ipv4Net) -> ArmError {
 /// # Errors
 /// When all are in use.
 pub(super) fn public_address(estate: &Estate) -> Result<Ipv4Addr, ArmError> {
-    let taken: BTreeSet<Ipv4Addr> = estate
-        .of_kind(Kind::ManagedCluster)
-        .filter_map(|cluster| match cluster.model() {
-            Model::ManagedCluster(cluster) => cluster.public_address,
-            _ => None,
-        })
-        .collect();
     let range = parse_prefix(aks::PUBLIC_API_SERVERS);
-    range.and_then(|range| addressing::next_free(range, &taken, None)).ok_or_else(|| {
-        ArmError::bad_request("RegionOverConstrained", "There is no public address left for another API server.")
-    })
+    range
+        .and_then(|range| estate.free_public_address(addressing::first_usable(range), addressing::last_usable(range)))
+        .ok_or_else(|| {
+            ArmError::bad_request("RegionOverConstrained", "There is no public address left for another API server.")
+        })
 }
