@@ -1,12 +1,23 @@
 //! `noren up`: a lab that runs until somebody stops it.
 
-use std::{io::Write, process::ExitCode, time::Instant};
+use std::{
+    io::Write,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use arm::Pace;
 use clap::{Args, ValueEnum};
 
 use super::{LabArgs, Output, style};
-use crate::lab::{Lab, LabOptions, PlaneChoice, Status};
+use crate::{
+    client::Control,
+    lab::{DataDir, Lab, LabOptions, PlaneChoice, Status},
+};
+
+/// How long a lab that answers no more may hold its data: a process that was killed has it until the system has taken
+/// its memory apart.
+const RELEASE_TIME: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct UpOptions {
@@ -40,13 +51,14 @@ pub(super) async fn run(options: UpOptions, out: &mut impl Write) -> anyhow::Res
     let started = Instant::now();
     let scratch = options.ephemeral.then(tempfile::tempdir).transpose()?;
     let data = match &scratch {
-        Some(scratch) => crate::lab::DataDir::locate(Some(scratch.path().to_owned()))?,
+        Some(scratch) => DataDir::locate(Some(scratch.path().to_owned()))?,
         None => options.lab.directory()?,
     };
     let pace = match options.pace {
         PaceName::Instant => Pace::Instant,
         PaceName::Azure => Pace::Azure,
     };
+    wait_for_release(&data).await?;
     let lab = Lab::start(LabOptions { data: Some(data.clone()), pace, plane: options.plane }).await?;
     let status = lab.status();
     match options.output {
@@ -63,6 +75,27 @@ pub(super) async fn run(options: UpOptions, out: &mut impl Write) -> anyhow::Res
         writeln!(out, "stopped")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits, not for long, while a lab that does not answer holds `data`. Of one that still does, the start will say so.
+async fn wait_for_release(data: &DataDir) -> anyhow::Result<()> {
+    let held_by_nobody = async || {
+        data.is_held()
+            && match Control::connect(data) {
+                Ok(holder) => !holder.answers().await,
+                Err(_) => true,
+            }
+    };
+    let released = async {
+        if held_by_nobody().await {
+            writeln!(anstream::stderr(), "waiting for a lab that has ended to let go of {}", data.path().display())?;
+        }
+        while held_by_nobody().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(RELEASE_TIME, released).await.unwrap_or(Ok(()))
 }
 
 fn welcome(status: &Status, started: Instant, ephemeral: bool) -> String {

@@ -48,6 +48,12 @@ impl DataDir {
         self.0.join("lab.redb")
     }
 
+    /// Whether a process has the store: a lab that runs, begins or ends.
+    pub(crate) fn is_held(&self) -> bool {
+        let held = |file: std::fs::File| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock));
+        std::fs::File::open(self.store()).is_ok_and(held)
+    }
+
     /// The lab authority's certificate.
     pub(crate) fn authority(&self) -> PathBuf {
         self.0.join("ca.pem")

@@ -70,6 +70,27 @@ fn a_lab_says_where_it_listens_and_stops_when_told() {
 }
 
 #[test]
+fn a_start_right_after_a_lab_was_killed_waits_until_its_data_is_free() {
+    let mut lab = Lab::up();
+    lab.kill();
+    // As a process does that was killed and has not gone yet.
+    let dying = std::fs::File::open(lab.path("lab").join("lab.redb")).unwrap();
+    dying.lock().unwrap();
+    let mut up = lab.noren(&["up", "--output", "json"]);
+    let mut process = up.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let mut stderr = std::io::BufReader::new(process.stderr.take().unwrap());
+    std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
+    says(&line, &["waiting for a lab that has ended to let go of "]);
+    drop(dying);
+    let mut stdout = std::io::BufReader::new(process.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    says(&line, &["\"arm\":\"https://localhost:"]);
+    said(&mut lab.noren(&["down"]));
+    assert!(process.wait().unwrap().success());
+}
+
+#[test]
 fn an_ephemeral_lab_starts_in_a_shell_that_knows_another_lab_and_leaves_nothing() {
     let lab = Lab::up();
     let scratch = tempfile::tempdir().unwrap();
