@@ -137,16 +137,23 @@ pub fn list(request: &Request<'_>) -> Result<Value, ArmError> {
     Ok(page::listed(summaries.collect(), part.next))
 }
 
-/// The resources that a listing shows: directly in a group, and not about another resource.
+/// The resources that a listing shows: those directly in a group that are not about another resource, and of those
+/// below one the tracked ones, which have a location (links of private DNS zones, extensions of machines).
+///
+/// Source: ARM resource provider contract (tracked and proxy resources).
 fn tracked<'a>(estate: &'a Estate, scope: &'a ResourceId) -> impl Iterator<Item = &'a std::sync::Arc<Resource>> + 'a {
-    estate.below(scope).filter(|resource| {
-        !matches!(resource.kind(), Kind::ResourceGroup | Kind::Deployment | Kind::RoleAssignment | Kind::RoleDefinition)
-            && resource.id().group_name().is_some()
-            && resource.id().parent() == resource.id().group_id()
+    estate.below(scope).filter(|resource| match resource.kind() {
+        Kind::ResourceGroup | Kind::Deployment | Kind::RoleAssignment | Kind::RoleDefinition => false,
+        Kind::VirtualNetworkLink | Kind::InboundEndpoint | Kind::OutboundEndpoint => true,
+        kind => {
+            let group = resource.id().group_id();
+            let located = || Json::new(&resource.document().value()).get("location").text().is_some();
+            group.is_some() && (resource.id().parent() == group || (kind == Kind::Other && located()))
+        }
     })
 }
 
-/// The envelope of a resource, without its properties.
+/// The envelope of a resource, without its properties. The name is that in a template: with those of its parents.
 fn summary(document: &Value, expand: &[&str]) -> Value {
     let mut summary = Map::new();
     for key in ["id", "name", "type", "kind", "location", "tags", "sku", "plan", "identity", "managedBy", "zones"] {
@@ -155,6 +162,9 @@ fn summary(document: &Value, expand: &[&str]) -> Value {
         }
     }
     let document = Json::new(document);
+    if let Some(id) = document.get("id").id() {
+        summary.insert("name".to_owned(), json!(id.template_name()));
+    }
     for (key, path) in [
         ("createdTime", "systemData.createdAt"),
         ("changedTime", "systemData.lastModifiedAt"),
@@ -223,6 +233,27 @@ mod tests {
         let summary = summary(&vnet(), &["provisioningState", "createdTime"]);
         assert_eq!(summary["provisioningState"], "Succeeded");
         assert!(summary.get("properties").is_none() && summary.get("createdTime").is_none());
+    }
+
+    #[test]
+    fn a_listing_shows_what_has_a_location_below_another_resource_by_its_whole_name() {
+        let group = ResourceId::group("s", "rg");
+        let zone = group.resource(Kind::PrivateDnsZone.arm_type(), "corp.test");
+        let machine = group.resource(Kind::VirtualMachine.arm_type(), "vm");
+        let put = |id: ResourceId, location: Option<&str>| {
+            let document = json!({"id": id, "name": id.name(), "location": location, "properties": {}});
+            azure::Change::put(Resource::new(id, &document))
+        };
+        let changes = [
+            put(zone.clone(), Some("global")),
+            put(zone.child("virtualNetworkLinks", "hub"), Some("global")),
+            put(zone.child("A", "api"), None),
+            put(machine.child("extensions", "agent"), Some("westeurope")),
+            put(group.resource(Kind::VirtualNetwork.arm_type(), "v").child("subnets", "s"), None),
+        ];
+        let estate = Estate::default().apply(1, &changes);
+        let shown = tracked(&estate, &group).map(|resource| summary(&resource.document().value(), &[])["name"].clone());
+        assert_eq!(shown.collect::<Vec<_>>(), ["vm/agent", "corp.test", "corp.test/hub"]);
     }
 
     #[test]

@@ -152,6 +152,7 @@ async fn what_no_machine_can_be_is_refused() {
     for (body, expected) in [
         (lab.machine(&["missing"]), (400, "InvalidResourceReference")),
         (lab.machine(&["nic", "far"]), (400, "SubnetsNotInSameVnet")),
+        (with(&|it| it["hardwareProfile"]["vmSize"] = json!("Standard_Nothing")), (400, "InvalidParameter")),
         (lab.machine(&[]), (400, "InvalidParameter")),
         (with(&|it| it["storageProfile"] = json!({})), (400, "InvalidParameter")),
         (with(&|it| it["osProfile"]["adminPassword"] = Value::Null), (400, "InvalidParameter")),

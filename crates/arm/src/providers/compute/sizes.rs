@@ -169,9 +169,9 @@ pub fn find(name: &str) -> Option<Size> {
     Some(Size { vcpus, memory_mib: per_vcpu_of.saturating_mul(mib_per_vcpu) })
 }
 
-/// The names of the sizes that clients are shown, in lower case, as the refusals of services list them.
+/// The names of the sizes that clients are shown, as the refusals of services list them.
 pub fn offered() -> String {
-    SIZES.iter().map(|(name, ..)| name.to_ascii_lowercase()).collect::<Vec<_>>().join(",")
+    SIZES.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

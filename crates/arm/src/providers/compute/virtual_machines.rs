@@ -47,7 +47,7 @@ impl Provider for VirtualMachines {
         );
         draft.default("timeCreated", json!(request.now.to_string()));
         identify(&mut draft, request, &before);
-        hardware(&mut draft);
+        hardware(&mut draft, &before)?;
         network(&mut draft, request.estate, &id)?;
         operating_system(&mut draft, &id, &before, existing.is_none())?;
         let mut stage = Stage::new(request.estate);
@@ -179,12 +179,24 @@ fn identify(draft: &mut Draft, request: &mut Request<'_>, before: &Value) {
     }
 }
 
-fn hardware(draft: &mut Draft) {
+/// The machine's size, one that there is.
+fn hardware(draft: &mut Draft, before: &Value) -> Result<(), ArmError> {
     draft.default("hardwareProfile", json!({}));
     let profile = &mut draft.properties()["hardwareProfile"];
-    if profile["vmSize"].as_str().is_none_or(str::is_empty) {
+    let size = profile["vmSize"].as_str().unwrap_or_default();
+    if size.is_empty() {
         profile["vmSize"] = json!(sizes::DEFAULT);
+        return Ok(());
     }
+    if before["properties"]["hardwareProfile"]["vmSize"] == size || sizes::find(size).is_some() {
+        return Ok(());
+    }
+    let message = format!(
+        "The value {size} provided for the VM size is not valid. The valid sizes in the current region are: {}.\r\n\
+         Find out more on the available VM sizes in each region at https://aka.ms/azure-regions.",
+        sizes::offered()
+    );
+    Err(invalid_parameter("vmSize", message))
 }
 
 /// The interfaces exist, are in one network, are nobody else's, and one of them is the primary one.

@@ -279,7 +279,7 @@ impl Pool {
             return Ok(());
         }
         let subscription = context.cluster.subscription().unwrap_or_default();
-        Err(refusal::vm_size_not_supported(size, subscription, context.region, &sizes::offered()))
+        Err(refusal::vm_size_not_supported(size, subscription, context.region, &sizes::offered().to_ascii_lowercase()))
     }
 
     /// The newest node image for this pool.
