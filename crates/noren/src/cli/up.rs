@@ -101,7 +101,9 @@ async fn wait_for_release(data: &DataDir) -> anyhow::Result<()> {
 fn welcome(status: &Status, started: Instant, ephemeral: bool) -> String {
     let public = status.views.iter().find(|view| view.network.is_none());
     let data = status.data.as_deref().unwrap_or_default();
-    let flag = if ephemeral { format!(" --data {data}") } else { String::new() };
+    // Other shells find a lab at its usual place only.
+    let usual = DataDir::locate(None).is_ok_and(|usual| usual.path().to_str() == Some(data));
+    let flag = if usual { String::new() } else { format!(" --data {}", shlex::try_quote(data).unwrap_or(data.into())) };
     let mut text = format!(
         "{}\n\n  ARM and Entra ID   {}\n  public DNS         {}\n  data               {data}{}\n",
         style::heading(&format!("lab ready in {} ms", started.elapsed().as_millis())),
