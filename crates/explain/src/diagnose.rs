@@ -450,8 +450,13 @@ fn no_resolver(servers: &[Ipv4Addr]) -> Cause {
 
 /// The linked zone that answered last, with the link.
 pub(crate) fn linked_zone(trace: &Trace) -> Option<(&ResourceId, &ResourceId)> {
-    let redirected = trace.hops.iter().any(|hop| matches!(hop, Hop::RedirectedToPublic { .. }));
-    let asked = trace.hops.iter().rev().find_map(|hop| match hop {
+    linked_zone_in(&trace.hops)
+}
+
+/// The same of steps alone.
+pub(crate) fn linked_zone_in(hops: &[Hop]) -> Option<(&ResourceId, &ResourceId)> {
+    let redirected = hops.iter().any(|hop| matches!(hop, Hop::RedirectedToPublic { .. }));
+    let asked = hops.iter().rev().find_map(|hop| match hop {
         Hop::LinkedZone { zone, link } => Some((zone, link)),
         _ => None,
     });

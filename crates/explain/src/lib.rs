@@ -12,8 +12,12 @@ pub mod matrix;
 pub mod place;
 pub mod question;
 pub mod render;
+pub mod rules;
+pub mod security;
+pub mod what_if;
 
 pub use cause::{Cause, Code};
 pub use edit::{Edit, EditError};
 pub use fix::{Fix, fixes};
+pub use matrix::{Matrix, Outcome};
 pub use question::{Explanation, NameAnswer, Role, Verdict, explain};

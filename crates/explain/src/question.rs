@@ -7,7 +7,10 @@ use azure::{DnsName, ResourceId, aks};
 use network::{Cluster, Hop, Host, Network, Responder, Trace, Vantage};
 use serde::Serialize;
 
-use crate::{cause::Cause, diagnose};
+use crate::{
+    cause::{Cause, Code},
+    diagnose,
+};
 
 /// What a name is to its cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -156,21 +159,9 @@ pub(crate) fn is_there(trace: &Trace, cluster: &Cluster) -> bool {
 pub fn explain(network: &Network, vantage: &Vantage, cluster: &ResourceId) -> Option<Explanation> {
     let cluster = network.cluster(cluster)?;
     let portal = network.estate().managed_cluster(&cluster.id).and_then(|declared| declared.portal_fqdn.as_ref());
-    let names = [
-        (Role::PublicFqdn, cluster.fqdn.as_ref()),
-        (Role::PrivateFqdn, cluster.private_fqdn.as_ref()),
-        (Role::PortalFqdn, portal),
-    ];
-    let names: Vec<NameAnswer> =
-        names.into_iter().filter_map(|(role, name)| Some(ask(network, vantage, cluster, role, name?))).collect();
-    let connects = |role: Role| names.iter().any(|name| name.role == role && name.connects);
-    let verdict = if connects(kubeconfig_role(cluster)) {
-        Verdict::Connects
-    } else if connects(Role::PublicFqdn) {
-        Verdict::ConnectsByPublicFqdn
-    } else {
-        Verdict::Fails
-    };
+    let mut names = asked(network, vantage, cluster);
+    names.extend(portal.map(|name| ask(network, vantage, cluster, Role::PortalFqdn, name)));
+    let verdict = verdict(cluster, &names);
     let cause = (verdict != Verdict::Connects).then(|| diagnose::cause(network, vantage, cluster, &names));
     let notes = diagnose::notes(cluster, verdict, &names);
     let (shown, shown_because) = shown(cluster);
@@ -184,4 +175,30 @@ pub fn explain(network: &Network, vantage: &Vantage, cluster: &ResourceId) -> Op
         cause,
         notes,
     })
+}
+
+/// The verdict and the cause's code alone.
+pub(crate) fn outcome(network: &Network, vantage: &Vantage, cluster: &ResourceId) -> Option<(Verdict, Option<Code>)> {
+    let cluster = network.cluster(cluster)?;
+    let names = asked(network, vantage, cluster);
+    let verdict = verdict(cluster, &names);
+    let cause = (verdict != Verdict::Connects).then(|| diagnose::cause(network, vantage, cluster, &names).code);
+    Some((verdict, cause))
+}
+
+/// What becomes of the names by which clients connect.
+fn asked(network: &Network, vantage: &Vantage, cluster: &Cluster) -> Vec<NameAnswer> {
+    let names = [(Role::PublicFqdn, cluster.fqdn.as_ref()), (Role::PrivateFqdn, cluster.private_fqdn.as_ref())];
+    names.into_iter().filter_map(|(role, name)| Some(ask(network, vantage, cluster, role, name?))).collect()
+}
+
+fn verdict(cluster: &Cluster, names: &[NameAnswer]) -> Verdict {
+    let connects = |role: Role| names.iter().any(|name| name.role == role && name.connects);
+    if connects(kubeconfig_role(cluster)) {
+        Verdict::Connects
+    } else if connects(Role::PublicFqdn) {
+        Verdict::ConnectsByPublicFqdn
+    } else {
+        Verdict::Fails
+    }
 }

@@ -5,16 +5,19 @@
 //!
 //! Pure and total: no I/O, no clock, no randomness. A reference to nothing is a finding.
 
+mod alike;
 mod answer;
 mod attachment;
 mod compile;
 mod conversation;
+mod difference;
 mod disposition;
 mod flow;
 mod names;
 mod network;
 pub mod plan;
 mod reach;
+mod region;
 mod route;
 mod security;
 mod trace;
@@ -23,6 +26,7 @@ mod virtual_network;
 mod walk;
 mod zone;
 
+pub use alike::{Cells, Likeness};
 pub use answer::{Answer, AnswerRecord, Authority, Forwarding, Outcome, QueryType, ViewId};
 pub use attachment::{DEFAULT_OUTBOUND_ADDRESS, INTERNET_HOST_ADDRESS};
 pub use azure::{
@@ -30,10 +34,12 @@ pub use azure::{
     model::{RecordData, RecordType, Soa},
 };
 pub use conversation::Destination;
+pub use difference::Difference;
 pub use disposition::{ApplianceFault, Disposition, PeeringFault};
 pub use flow::{Flow, Protocol};
 pub use network::{Client, Cluster, Network, PublicHolder, SiteNetwork};
 pub use reach::Host;
+pub use region::Region;
 pub use route::{AZURE_DNS, EffectiveRoute, NextHop, RouteSource};
 pub use security::{SecurityGroup, Tags};
 pub use trace::{Hop, Recorder, Resolution, Responder, Silent, Trace};

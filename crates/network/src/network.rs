@@ -165,6 +165,11 @@ impl Network {
         self.zones.get(id)
     }
 
+    /// Every private DNS zone, in id order.
+    pub fn zones(&self) -> &OrdMap<ResourceId, Arc<Zone>> {
+        &self.zones
+    }
+
     /// A cluster.
     pub fn cluster(&self, id: &ResourceId) -> Option<&Arc<Cluster>> {
         self.clusters.get(id)

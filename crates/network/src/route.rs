@@ -114,7 +114,18 @@ pub(crate) struct SubnetRouting {
 impl SubnetRouting {
     /// The route for `address`; there always is one, if only the platform's default route.
     pub(crate) fn lookup(&self, address: Ipv4Addr) -> Option<&EffectiveRoute> {
-        self.routes.iter().find(|route| route.prefix.contains(&address))
+        // Routes of one length stand together, sorted: a look into each run, the longest first.
+        let mut left = &*self.routes;
+        while let Some(first) = left.first() {
+            let length = first.prefix.prefix_len();
+            let (run, shorter) = left.split_at(left.partition_point(|route| route.prefix.prefix_len() == length));
+            let network = Ipv4Net::new_assert(address, length).network();
+            if let Ok(found) = run.binary_search_by(|route| route.prefix.network().cmp(&network)) {
+                return Some(&run[found]);
+            }
+            left = shorter;
+        }
+        None
     }
 }
 

@@ -404,7 +404,7 @@ pub struct LabClient {
 }
 
 /// One line of a hosts file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostsEntry {
     /// The address.
     pub address: Ipv4Addr,

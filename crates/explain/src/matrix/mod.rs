@@ -1,15 +1,28 @@
-//! The matrix: every cluster from every vantage, grouped so that what behaves alike is one row.
+//! The matrix: every cluster from every vantage, by classes of vantages that behave alike and groups
+//! of clusters, so that it costs what stands out and not every pair.
 
-use std::collections::BTreeMap;
+mod advance;
+mod class;
+mod index;
+mod view;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    panic::resume_unwind,
+    sync::Arc,
+};
 
 use azure::ResourceId;
-use network::{Network, Vantage};
+use network::{Cells, Network, Vantage};
 use serde::Serialize;
 
 use crate::{
     cause::Code,
-    question::{Verdict, explain},
+    question::{self, Verdict},
 };
+use class::{Fares, Maker};
+use index::{Index, Number};
+use view::Views;
 
 /// How a vantage fares with a cluster, in short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -34,41 +47,109 @@ pub struct Row {
     pub outcome: Outcome,
 }
 
+/// Vantages that behave alike.
+#[derive(Debug, Clone)]
+pub struct Class {
+    /// The vantages, in order; at least one.
+    pub vantages: Vec<Vantage>,
+    fares: Fares,
+}
+
 /// How everybody fares with everything.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Matrix {
-    /// Disjoint, and together every pair.
-    pub rows: Vec<Row>,
+    index: Arc<Index>,
+    cells: Cells,
+    classes: Vec<Class>,
 }
 
 /// One pair's outcome, asked in full.
 pub fn outcome(network: &Network, vantage: &Vantage, cluster: &ResourceId) -> Option<Outcome> {
-    let found = explain(network, vantage, cluster)?;
-    Some(Outcome { verdict: found.verdict, cause: found.cause.map(|cause| cause.code) })
+    let (verdict, cause) = question::outcome(network, vantage, cluster)?;
+    Some(Outcome { verdict, cause })
 }
 
-/// The matrix by asking every pair: what any quicker way must agree with.
-pub fn every(network: &Network, vantage: Option<&Vantage>, cluster: Option<&ResourceId>) -> Matrix {
-    let vantages: Vec<&Vantage> =
-        network.vantages().iter().filter(|held| vantage.is_none_or(|only| only == *held)).collect();
-    let clusters: Vec<&ResourceId> =
-        network.clusters().keys().filter(|held| cluster.is_none_or(|only| only == *held)).collect();
-    let mut answers: BTreeMap<Vec<Option<Outcome>>, Vec<Vantage>> = BTreeMap::new();
-    for vantage in vantages {
-        let row: Vec<Option<Outcome>> = clusters.iter().map(|cluster| outcome(network, vantage, cluster)).collect();
-        answers.entry(row).or_default().push(vantage.clone());
+impl Matrix {
+    /// The matrix of a whole network.
+    pub fn new(network: &Network) -> Self {
+        let cells = network.cells();
+        let index = Index::new(network, &cells);
+        let alike: Vec<Vec<&Vantage>> = network.alike(&cells).into_values().collect();
+        let maker = Maker { network, index: &index, changed: BTreeSet::new() };
+        let classes = in_threads(&alike, |run| {
+            let mut views = Views::default();
+            let class = |vantages: &Vec<&Vantage>| {
+                let fares = maker.fares(vantages.first()?, &mut views);
+                Some(Class { vantages: vantages.iter().copied().cloned().collect(), fares })
+            };
+            run.iter().filter_map(class).collect()
+        });
+        Self { index: Arc::new(index), cells, classes }
     }
-    let mut rows = Vec::new();
-    for (outcomes, vantages) in answers {
-        let mut alike: BTreeMap<Outcome, Vec<ResourceId>> = BTreeMap::new();
-        for (cluster, outcome) in clusters.iter().zip(outcomes) {
-            alike
-                .entry(outcome.unwrap_or(Outcome { verdict: Verdict::Fails, cause: None }))
-                .or_default()
-                .push((*cluster).clone());
+
+    /// The classes.
+    pub fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    /// Every cluster, in id order.
+    pub fn clusters(&self) -> impl ExactSizeIterator<Item = &ResourceId> {
+        self.index.facts.iter().map(|facts| &facts.cluster.id)
+    }
+
+    /// How a class fares with a cluster.
+    pub fn outcome(&self, class: &Class, cluster: &ResourceId) -> Option<Outcome> {
+        self.outcome_of(class, self.index.number(cluster)?)
+    }
+
+    fn outcome_of(&self, class: &Class, number: Number) -> Option<Outcome> {
+        class.fares.with(number, self.index.facts.get(number as usize)?)
+    }
+
+    /// The matrix as rows that are disjoint and together every pair of the vantages and clusters
+    /// asked for; all of them where none are named.
+    pub fn rows(&self, vantage: Option<&Vantage>, cluster: Option<&ResourceId>) -> Vec<Row> {
+        let numbers: Vec<Number> = match cluster {
+            Some(cluster) => self.index.number(cluster).into_iter().collect(),
+            None => (0..).zip(&self.index.facts).map(|(number, _)| number).collect(),
+        };
+        let mut alike: HashMap<Vec<Option<Outcome>>, Vec<Vantage>> = HashMap::new();
+        for class in &self.classes {
+            let meant = class.vantages.iter().filter(|held| vantage.is_none_or(|only| only == *held)).cloned();
+            let meant: Vec<Vantage> = meant.collect();
+            if !meant.is_empty() {
+                let row = numbers.iter().map(|number| self.outcome_of(class, *number)).collect();
+                alike.entry(row).or_default().extend(meant);
+            }
         }
-        rows.extend(alike.into_iter().map(|(outcome, clusters)| Row { clusters, vantages: vantages.clone(), outcome }));
+        let mut rows = Vec::new();
+        for (outcomes, mut vantages) in alike {
+            vantages.sort();
+            let mut groups: BTreeMap<Outcome, Vec<ResourceId>> = BTreeMap::new();
+            for (number, outcome) in numbers.iter().zip(outcomes) {
+                if let Some(outcome) = outcome {
+                    groups.entry(outcome).or_default().push(self.index.facts[*number as usize].cluster.id.clone());
+                }
+            }
+            rows.extend(groups.into_iter().map(|(outcome, clusters)| Row {
+                clusters,
+                vantages: vantages.clone(),
+                outcome,
+            }));
+        }
+        rows.sort();
+        rows
     }
-    rows.sort();
-    Matrix { rows }
+}
+
+/// The results of `work` over runs of `items`, one for each processor, in order.
+fn in_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let runs = items.chunks(items.len().div_ceil(threads).max(1));
+    std::thread::scope(|scope| {
+        let work = &work;
+        let started: Vec<_> = runs.map(|run| scope.spawn(move || work(run))).collect();
+        let joined = started.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.flatten().collect()
+    })
 }

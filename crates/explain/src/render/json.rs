@@ -12,7 +12,7 @@ use crate::{
     cause::Cause,
     edit::Command,
     fix::Fix,
-    matrix::{Matrix, Outcome},
+    matrix::{Outcome, Row},
     question::{Explanation, NameAnswer, Role, Verdict},
 };
 
@@ -152,12 +152,12 @@ struct RowJson<'a> {
 
 impl<'a> MatrixJson<'a> {
     /// The rows of a matrix.
-    pub fn new(matrix: &'a Matrix) -> Self {
-        let row = |row: &'a crate::matrix::Row| RowJson {
+    pub fn new(rows: &'a [Row]) -> Self {
+        let row = |row: &'a Row| RowJson {
             clusters: &row.clusters,
             vantages: row.vantages.iter().map(VantageJson::from).collect(),
             outcome: row.outcome,
         };
-        Self { matrix: matrix.rows.iter().map(row).collect() }
+        Self { matrix: rows.iter().map(row).collect() }
     }
 }

@@ -2,6 +2,9 @@
 
 mod words;
 
+pub mod findings;
 pub mod json;
+pub mod picture;
+pub mod pipeline;
 pub mod table;
 pub mod text;

@@ -1,17 +1,14 @@
 //! The matrix as a table: one line for each group of vantages that fare alike with a group of clusters.
 
-use crate::{
-    matrix::{Matrix, Row},
-    question::Verdict,
-};
+use crate::{matrix::Row, question::Verdict};
 
 /// How many names of a group are written out.
 const NAMES_MAX: usize = 3;
 
 /// The matrix for people.
-pub fn matrix(matrix: &Matrix) -> String {
+pub fn matrix(rows: &[Row]) -> String {
     let mut lines = vec![["CLUSTER", "FROM", "CONNECTS", "CAUSE"].map(str::to_owned).to_vec()];
-    lines.extend(matrix.rows.iter().map(line));
+    lines.extend(rows.iter().map(line));
     columns(&lines)
 }
 
