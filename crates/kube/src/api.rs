@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     deletion::Deletion,
-    discovery,
+    discovery, health,
     objects::{ObjectStore, Page, Written},
     openapi,
     patch::PatchType,
@@ -101,8 +101,10 @@ impl Api {
             ["openapi", "v3"] => Some(openapi::index(&self.objects.custom_kinds()?)),
             ["openapi", "v3", "api", version] => return self.document("", version),
             ["openapi", "v3", "apis", group, version] => return self.document(group, version),
-            ["healthz" | "livez" | "readyz"] => {
-                return Ok(Answer::Bytes("text/plain; charset=utf-8", Bytes::from_static(b"ok")));
+            [endpoint @ ("healthz" | "livez" | "readyz"), check @ ..] => {
+                let query = request.uri.query().unwrap_or_default();
+                let text = health::answer(&self.objects, endpoint, &check.join("/"), query)?;
+                return Ok(Answer::Bytes("text/plain; charset=utf-8", Bytes::from(text)));
             }
             _ => None,
         };
@@ -145,10 +147,20 @@ impl Api {
                 Ok(Answer::Watch(Box::new(stream)))
             }
             (&Method::GET | &Method::HEAD, None) => {
+                if form == Form::Object
+                    && let Some(json) = self.objects.raw_list(objects, &options)?
+                {
+                    return Ok(Answer::Bytes("application/json", json));
+                }
                 let page = self.objects.list(objects, &options)?;
                 Ok(ok(self.list(objects, page, form)))
             }
             (&Method::GET | &Method::HEAD, Some(name)) => {
+                if form == Form::Object
+                    && let Some(json) = self.objects.raw(objects, name)?
+                {
+                    return Ok(Answer::Bytes("application/json", json));
+                }
                 let object = self.objects.get(objects, name)?;
                 Ok(ok(self.one(objects, object, form)))
             }

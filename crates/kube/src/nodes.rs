@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     object::rfc3339,
+    registry::Resource,
     spec::{Capacity, ClusterSpec, NodeSpec},
 };
 
@@ -109,6 +110,48 @@ fn allocatable(of: Capacity) -> Value {
     // The kubelet's own threshold: a tenth of the disk, in bytes.
     allocatable["ephemeral-storage"] = json!((u64::from(of.disk_gib) << 30) / 10 * 9).to_string().into();
     allocatable
+}
+
+/// The lease by which a node is known to be alive.
+pub(crate) fn lease(node: &Value, now: Timestamp) -> Value {
+    let name = &node["metadata"]["name"];
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": name, "namespace": LEASES, "ownerReferences": [
+            {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node["metadata"]["uid"]}
+        ]},
+        "spec": {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": micro(now)},
+    })
+}
+
+/// The namespace of the nodes' leases.
+pub(crate) const LEASES: &str = "kube-node-lease";
+
+/// Whether objects of a kind show a heart that beats.
+pub(crate) fn beats(row: &Resource) -> bool {
+    row.kind == "Lease" && row.custom().is_none()
+}
+
+/// Shows a node's lease as its kubelet would have renewed it by now: a node lives as long as this server does, and nothing
+/// is written for it.
+pub(crate) fn beat(row: &Resource, object: &mut Value, now: Timestamp) {
+    if !beats(row) || object["metadata"]["namespace"] != LEASES {
+        return;
+    }
+    let beat = Timestamp::from_second(now.as_second() / BEAT_S * BEAT_S).map_or_else(|_| micro(now), micro);
+    let owned = object["metadata"]["ownerReferences"][0]["kind"] == "Node";
+    if owned && object["spec"]["renewTime"].as_str().is_some_and(|held| *held < *beat) {
+        object["spec"]["renewTime"] = json!(beat);
+    }
+}
+
+/// How often a kubelet renews its lease, in seconds.
+const BEAT_S: i64 = 10;
+
+/// RFC 3339 with microseconds, as leases have it.
+fn micro(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
 /// `key=value:effect` or `key:effect`.

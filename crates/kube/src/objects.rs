@@ -15,6 +15,7 @@ use crate::{
     custom::Compiled,
     deletion::{is_doomed, is_held},
     managed_fields::{self, Type, Writer},
+    nodes,
     object::{self, Birth},
     patch::{self, PatchType},
     registry::Resource,
@@ -85,6 +86,7 @@ impl ObjectStore {
         let entry = entry.ok_or_else(|| Status::not_found(&row.group, &row.plural, name))?;
         let mut object = decode(&entry)?;
         convert::serve(row, &mut object);
+        nodes::beat(row, &mut object, self.now);
         Ok((entry, object))
     }
 
@@ -113,6 +115,7 @@ impl ObjectStore {
             for (index, entry) in range.entries.iter().enumerate() {
                 let mut object = decode(entry)?;
                 convert::serve(&objects.resource, &mut object);
+                nodes::beat(&objects.resource, &mut object, self.now);
                 if options.labels.matches(&object) && options.fields.matches(&object) {
                     items.push(object);
                 }

@@ -145,6 +145,11 @@ impl Options {
         Ok(options)
     }
 
+    /// Whether a part of the objects is wanted.
+    pub(crate) fn selects(&self) -> bool {
+        self.labels != LabelSelector::default() || self.fields != FieldSelector::default()
+    }
+
     /// Names whoever writes by its program when it has not named itself.
     pub(crate) fn name_manager(&mut self, user_agent: &str) {
         if self.manager.is_empty() {

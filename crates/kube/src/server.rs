@@ -33,11 +33,12 @@ use crate::{
     body::Body,
     compression,
     custom::Compiled,
-    discovery, nodes, object,
+    discovery, nodes,
     objects::{ObjectStore, decode},
     rbac, registry,
     request::{Objects, Options},
     reviews::User,
+    seed,
     spec::ClusterSpec,
     status::Status,
     tokens::AccountTokens,
@@ -51,8 +52,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long server certificates are valid, in days.
 const CERTIFICATE_DAYS: u32 = 730;
-/// The namespaces every cluster has.
-const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -269,57 +268,32 @@ impl ApiServer {
         Ok(made)
     }
 
+    /// Writes what every cluster has, all at once, unless it is there.
     async fn seed(&self, spec: &ClusterSpec) -> Result<(), ServeError> {
         let objects = self.objects(spec);
-        self.seed_access(&objects).await?;
-        for name in NAMESPACES {
-            self.create_missing(&objects, "namespaces", None, name, serde_json::json!({"metadata": {"name": name}}))
-                .await?;
-        }
-        let service = serde_json::json!({
-            "metadata": {"name": "kubernetes", "labels": {"component": "apiserver", "provider": "kubernetes"}},
-            "spec": {"ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 443}]},
-        });
-        self.create_missing(&objects, "services", Some("default"), "kubernetes", service).await?;
-        Ok(())
-    }
-
-    /// Writes the default roles and bindings, all at once, unless they are there.
-    async fn seed_access(&self, objects: &ObjectStore) -> Result<(), ServeError> {
+        let options = Options { manager: "kube-apiserver".to_owned(), ..Options::default() };
         let mut transaction = Transaction::new();
-        for (plural, mut object) in rbac::default_objects() {
-            let Some(row) = registry::find("rbac.authorization.k8s.io", "v1", plural) else { continue };
-            let key = objects.prefix(row, None) + object["metadata"]["name"].as_str().unwrap_or_default();
-            object["metadata"]["uid"] = serde_json::json!(uuid::Uuid::new_v4().to_string());
-            object["metadata"]["creationTimestamp"] = serde_json::json!(object::rfc3339(self.now()));
-            if self.0.store.get(&key)?.is_none() {
-                transaction = transaction.when(Condition::Absent { key: key.clone() }).put(key, object.to_string());
+        let mut missing = false;
+        for (plural, object) in seed::objects(&spec.service_cidr) {
+            let Some(row) = registry::built_in().iter().find(|row| row.plural == plural) else { continue };
+            let text = |field: &str| object["metadata"][field].as_str().map(str::to_owned);
+            let (namespace, name) = (text("namespace"), text("name").unwrap_or_default());
+            let key = objects.prefix(row, namespace.as_deref()) + &name;
+            if self.0.store.get(&key)?.is_some() {
+                continue;
             }
+            let place =
+                Objects { resource: Arc::clone(row), namespace: namespace.as_deref(), name: None, subresource: None };
+            let made = objects.prepare(&place, object, &options);
+            let made = made.map_err(|status| ServeError::Seed(status.to_value().to_string()))?;
+            transaction = transaction.when(Condition::Absent { key: key.clone() }).put(key, made.object.to_string());
+            missing = true;
         }
-        // If somebody else was quicker, theirs are the same.
-        self.0.store.commit(transaction).await?;
+        if missing {
+            // If another connection was quicker, it wrote the same.
+            self.0.store.commit(transaction).await?;
+        }
         Ok(())
-    }
-
-    async fn create_missing(
-        &self,
-        objects: &ObjectStore,
-        plural: &str,
-        namespace: Option<&str>,
-        name: &str,
-        body: serde_json::Value,
-    ) -> Result<(), ServeError> {
-        let Some(row) = registry::find("", "v1", plural) else { return Ok(()) };
-        let place = Objects { resource: Arc::clone(row), namespace, name: None, subresource: None };
-        if objects.get(&place, name).is_ok() {
-            return Ok(());
-        }
-        match objects.create(&place, body, &Options::default()).await {
-            Ok(_) => Ok(()),
-            // Another connection was quicker.
-            Err(status) if status.code == 409 => Ok(()),
-            Err(status) => Err(ServeError::Seed(status.to_value().to_string())),
-        }
     }
 
     /// Node objects follow the spec: missing ones come, surplus ones go, the others are refreshed.
@@ -333,7 +307,8 @@ impl ApiServer {
         for entry in &stored {
             let name = entry.key.strip_prefix(&prefix).unwrap_or_default();
             if !spec.nodes.iter().any(|node| node.name == name) {
-                transaction = transaction.delete(entry.key.to_string());
+                let lease = format!("/kube/{}/coordination.k8s.io/leases/{}/{name}", spec.id, nodes::LEASES);
+                transaction = transaction.delete(entry.key.to_string()).delete(lease);
             }
         }
         for node in &spec.nodes {
@@ -354,6 +329,11 @@ impl ApiServer {
                 Some(entry) => Condition::ModRevision { key: key.clone(), revision: entry.mod_revision },
                 None => Condition::Absent { key: key.clone() },
             };
+            let lease_key = format!("/kube/{}/coordination.k8s.io/leases/{}/{}", spec.id, nodes::LEASES, node.name);
+            if self.0.store.get(&lease_key)?.is_none() {
+                let lease = with_uid(nodes::lease(&next, now));
+                transaction = transaction.put(lease_key, lease.to_string());
+            }
             transaction = transaction.when(condition).put(key, stored_form(next));
         }
         Ok(matches!(self.0.store.commit(transaction).await?, Outcome::Committed(_)))

@@ -133,6 +133,11 @@ fn services(objects: &ObjectStore) -> Result<Vec<Value>, Status> {
     Ok(objects.list(&everywhere, &Options::default())?.items)
 }
 
+/// One of the addresses that services may have, counted from 0.
+pub(crate) fn address(cidr: &str, index: usize) -> Option<Ipv4Addr> {
+    addresses(cidr).nth(index)
+}
+
 /// The addresses of `a.b.c.d/n` that a service may have: all but the first and the last.
 fn addresses(cidr: &str) -> impl Iterator<Item = Ipv4Addr> + use<> {
     let (network, length) = cidr.split_once('/').unwrap_or((cidr, "32"));

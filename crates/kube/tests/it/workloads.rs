@@ -178,3 +178,17 @@ fn every_namespace_has_its_account_and_the_authoritys_certificate() {
     run("wait configmap/kube-root-ca.crt -n team --for=create --timeout=20s");
     assert!(run("get cm kube-root-ca.crt -n team -o jsonpath={.data}").contains("BEGIN CERTIFICATE"));
 }
+
+#[test]
+fn a_new_cluster_has_what_aks_brings_and_its_nodes_beat() {
+    let cluster = Cluster::start();
+    let run = |line: &str| run(&cluster, line);
+    run("rollout status deployment/coredns -n kube-system --timeout=20s");
+    run("rollout status daemonset/kube-proxy -n kube-system --timeout=20s");
+    assert_eq!(run("get service kube-dns -n kube-system -o jsonpath={.spec.clusterIP}"), "10.0.0.10");
+    assert!(run("get storageclass").contains("default (default)"));
+    let leases = run("get leases -n kube-node-lease");
+    assert!(leases.contains("aks-nodepool1-12345678-vmss000000"), "{leases}");
+    let ready = run("get --raw /readyz?verbose");
+    assert!(ready.contains("[+]etcd ok") && ready.ends_with("readyz check passed\n"), "{ready}");
+}
