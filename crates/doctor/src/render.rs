@@ -10,6 +10,8 @@ use crate::{
 
 /// The name of the JSON's form; it changes when a field goes or gets another meaning.
 pub const SCHEMA: &str = "noren.doctor/v1";
+/// Codes of the Azure side that people are told; scripts get all.
+const CANDIDATES_MAX: usize = 4;
 
 /// For scripts: the diagnosis and everything it rests on.
 pub fn json(seen: &Observations, diagnosis: &Diagnosis) -> Value {
@@ -62,10 +64,9 @@ fn finding(finding: &Finding, word: &str) -> String {
         }
     }
     if !finding.candidates.is_empty() {
-        text += &format!(
-            "  behind it may be {}: the Azure side tells them apart (noren explain)\n",
-            finding.candidates.join(", ")
-        );
+        let likely = finding.candidates.iter().take(CANDIDATES_MAX).copied().collect::<Vec<_>>().join(", ");
+        let more = if finding.candidates.len() > CANDIDATES_MAX { ", …" } else { "" };
+        text += &format!("  behind it may be {likely}{more}: the Azure side tells them apart (noren explain)\n");
     }
     text
 }

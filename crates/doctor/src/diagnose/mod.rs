@@ -3,6 +3,7 @@
 //! Causes are looked for in the order in which a connection comes about, and the first that keeps it from coming about
 //! is the root: proxy or names, route, TCP, TLS, who the user is. What only Azure can tell apart is named as candidates.
 
+mod behind;
 mod fix;
 mod names;
 mod notes;

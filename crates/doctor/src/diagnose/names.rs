@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Finding, fix, path};
+use super::{Finding, behind, fix, path};
 use crate::{
     address::{AddressKind, Zone, is_private},
     code::Code,
@@ -109,7 +109,8 @@ fn failing(seen: &Observations, name: &NameObservation) -> Option<Finding> {
         return Some(
             Finding::new(Code::DnsServersSilent)
                 .all_seen(words)
-                .fix("connect the VPN whose DNS servers these are, or remove them from this machine's configuration"),
+                .fix("connect the VPN whose DNS servers these are, or remove them from this machine's configuration")
+                .may_be(behind::SILENT),
         );
     };
     let finding = Finding::new(Code::OnPremForwardTo168).seen(say(name, answer));
@@ -143,7 +144,7 @@ fn known_nowhere(seen: &Observations, name: &NameObservation) -> Finding {
             finding
                 .command("see whether the cluster runs and which names it has", fix::show(&seen.target))
                 .command("take the name it has", fix::kubeconfig(&seen.target))
-                .may_be(&["PUBLIC_FQDN_DISABLED", "CLUSTER_DELETED_OR_RECREATED"])
+                .may_be(behind::NO_PUBLIC_NAME)
         }
         _ => {
             let finding = Finding::new(Code::NameNotResolvable).all_seen(words());
@@ -172,7 +173,7 @@ fn private_name(seen: &Observations, name: &NameObservation, zone: Zone, zone_na
                 "on a VPN or on premises: have DNS forward `{zone_name}` to a DNS private resolver or a DNS server in \
                           a linked network"
             ))
-            .may_be(&["ZONE_NOT_LINKED_TO_CLIENT_VNET", "CUSTOM_DNS_BYPASSES_ZONE", "MODE_CHANGED"])
+            .may_be(behind::UNKNOWN_NAME)
     };
     let finding = if let Some((other, (address, by))) = other {
         let by = by.map_or_else(|| "this machine".to_owned(), |server| server.ip().to_string());
@@ -183,7 +184,7 @@ fn private_name(seen: &Observations, name: &NameObservation, zone: Zone, zone_na
             Some(one) if one.is_genuine() => finding.seen(format!("the API server answers at {address} from here")),
             Some(one) => finding.seen(path::words(one, seen.target.port)).fix(
                 "first of all, get a way into the cluster's network (VPN, peering): the address is not reached either",
-            ),
+            ).may_be(behind::NO_WAY_EITHER).may_be(behind::NO_ROUTE),
             None => finding,
         };
         finding
@@ -197,6 +198,7 @@ fn private_name(seen: &Observations, name: &NameObservation, zone: Zone, zone_na
         Finding::new(Code::PrivateNameNotResolvable)
             .all_seen(disabled)
             .command("see whether the cluster runs", fix::show(&seen.target))
+            .may_be(behind::NO_NAME)
     };
     link(finding)
 }
@@ -224,7 +226,7 @@ fn missing_record(seen: &Observations, name: &NameObservation, answer: &ServerAn
             .command("link the name's own zone as well", fix::link(&seen.target, own))
             .fix("or remove the other zone's link, or set its `resolutionPolicy` to `NxDomainRedirect`")
     };
-    finding.may_be(&["STALE_RECORD_AFTER_STOP_START", "CLUSTER_DELETED_OR_RECREATED", "ZONE_LINKED_RECORD_MISSING"])
+    finding.may_be(behind::NO_RECORD)
 }
 
 fn forwarding(finding: Finding, seen: &Observations) -> Finding {
@@ -236,7 +238,7 @@ fn forwarding(finding: Finding, seen: &Observations) -> Finding {
                       the zone is linked to, or to a DNS private resolver",
             domain(&zone)
         ))
-        .may_be(&["ZONE_NOT_LINKED_TO_CLIENT_VNET"])
+        .may_be(behind::FORWARDED_WRONG)
 }
 
 /// Whether a server answered any other question.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Finding, fix};
+use super::{Finding, behind, fix};
 use crate::{
     address::{AddressKind, is_private},
     code::Code,
@@ -86,7 +86,7 @@ pub(super) fn cause(seen: &Observations) -> Option<Finding> {
                 "az aks update -g GROUP -n CLUSTER --api-server-authorized-ip-ranges RANGES",
             )
             .fix("or connect from a network that is let in (VPN)")
-            .may_be(&["AUTHORIZED_IP_RANGES", "NSG_OR_FIREWALL_BLOCKS_443"]),
+            .may_be(&["NSG_OR_FIREWALL_BLOCKS_443"]),
         Tcp::Silent if leads_there(first, seen) => blocked(finding, first, seen),
         Tcp::Silent | Tcp::Unreachable { .. } | Tcp::Connected { .. } => no_route(finding(Code::NoRoute), seen),
     })
@@ -108,14 +108,13 @@ fn blocked(finding: impl Fn(Code) -> Finding, one: &Connection, seen: &Observati
     if from_hosts {
         // Nothing else vouches for the address any more, and the way is there.
         let entry = seen.names.first().map(|name| format!("the hosts file gives {} {}", name.name, one.address));
-        return stale(finding(Code::StaleRecord).all_seen(entry), None, seen)
-            .may_be(&["NSG_OR_FIREWALL_BLOCKS_443", "PE_CONNECTION_PENDING"]);
+        return stale(finding(Code::StaleRecord).all_seen(entry), None, seen).may_be(behind::NOT_STALE);
     }
     finding(Code::Blocked)
         .fix("look at the network security groups and route tables of both subnets, at a firewall between them, and at the \
               state of the private endpoint's connection")
         .command("see the private endpoint's connections", "az network private-endpoint-connection list --id CLUSTER_ID")
-        .may_be(&["NSG_OR_FIREWALL_BLOCKS_443", "PE_CONNECTION_PENDING", "UDR_NVA_ASYMMETRIC", "STALE_RECORD_AFTER_STOP_START"])
+        .may_be(behind::DROPPED)
 }
 
 fn no_route(finding: Finding, seen: &Observations) -> Finding {
@@ -125,13 +124,9 @@ fn no_route(finding: Finding, seen: &Observations) -> Finding {
     } else {
         finding.fix("connect the VPN that leads to the cluster's network, or work from a machine in it")
     };
-    finding.command("or have Azure run the command inside the cluster", fix::command_invoke(&seen.target)).may_be(&[
-        "LINKED_BUT_NOT_PEERED",
-        "PEERING_NOT_TRANSITIVE",
-        "VPN_CLIENT_CAN_RESOLVE_NOT_REACH",
-        "NSG_OR_FIREWALL_BLOCKS_443",
-        "PE_CONNECTION_PENDING",
-    ])
+    finding
+        .command("or have Azure run the command inside the cluster", fix::command_invoke(&seen.target))
+        .may_be(behind::NO_ROUTE)
 }
 
 fn overlap(finding: Finding) -> Finding {

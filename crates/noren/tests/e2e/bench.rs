@@ -66,6 +66,13 @@ impl Lab {
     /// has no such plane for `user` (nobody named: this process's). Under CI that is a failure.
     pub(crate) fn in_kernel(user: Option<u32>) -> Option<Self> {
         client("az")?;
+        let lab = Self::in_kernel_bare(user)?;
+        lab.az("group create -n rg -l japaneast");
+        Some(lab)
+    }
+
+    /// The same without the group, for stories that do without `az`.
+    pub(crate) fn in_kernel_bare(user: Option<u32>) -> Option<Self> {
         let lab = Self::on("kernel", user);
         // It is asked once the plane stands or is known not to come.
         let settled = |plane: &Value| plane["why"] != "it is being made";
@@ -80,7 +87,6 @@ impl Lab {
             eprintln!("SKIPPED: no kernel plane here: {plane}");
             return None;
         }
-        lab.az("group create -n rg -l japaneast");
         Some(lab)
     }
 

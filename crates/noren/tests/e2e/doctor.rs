@@ -1,284 +1,415 @@
 //! The doctor, standing in the lab's namespaces: every way in which a private cluster goes wrong is staged with
-//! real packets, and exactly that cause must be named there; in healthy places none.
+//! real packets. Exactly that cause must be named there, in healthy places none; `kubectl` must fare as the doctor
+//! says, and `noren explain` must have predicted it from the estate.
 
 use serde_json::{Value, json};
 
-use crate::bench::{Background, Lab, client, said};
+use crate::{
+    arm::Arm,
+    bench::{Background, Lab, client, said},
+    verdicts::{HEALTHY, Row, UNSEEN, judge, row},
+};
 
-/// Verdicts that were not the expected ones, all told at the end.
-struct Table<'a> {
-    lab: &'a Lab,
-    wrong: Vec<String>,
-    seen: usize,
+/// What a kubeconfig with the private name comes to where only the public one resolves.
+const ONLY_PUBLIC: &str = "KUBECONFIG_HAS_PRIVATE_NAME_BUT_ONLY_PUBLIC_RESOLVES";
+
+/// A lab and its estate: networks `name` of `PREFIX.0.0/16` with the subnet `s` and the machine `vm-name`.
+struct Stage {
+    lab: Lab,
+    arm: Arm,
 }
 
-impl<'a> Table<'a> {
-    fn new(lab: &'a Lab) -> Self {
-        Self { lab, wrong: Vec::new(), seen: 0 }
+impl Stage {
+    fn new() -> Option<Self> {
+        client("kubectl")?;
+        let lab = Lab::in_kernel_bare(None)?;
+        let arm = Arm::of(&lab);
+        Some(Self { lab, arm })
     }
 
-    /// What the doctor says at `vantage` of a kubeconfig, behind which options may stand, must be `expected`.
-    fn row(&mut self, case: &str, vantage: &str, kubeconfig: &str, expected: &str) -> Value {
-        self.row_with(case, (vantage, "", kubeconfig), expected)
+    fn network(&self, name: &str, prefix: &str) {
+        let space = json!({"addressSpace": {"addressPrefixes": [format!("{prefix}.0.0/16")]}});
+        self.arm.put(&format!("virtualNetworks/{name}"), &space);
+        self.subnet(name, "s", &format!("{prefix}.0.0/24"), &json!({}));
+        self.machine(&format!("vm-{name}"), &format!("{name}/subnets/s"), &json!({}));
     }
 
-    /// The same with variables.
-    fn row_with(&mut self, case: &str, (vantage, variables, kubeconfig): (&str, &str, &str), expected: &str) -> Value {
-        let file = self.lab.path(kubeconfig);
-        let said = self.lab.doctor(vantage, variables, &format!("--kubeconfig {}", file.display()));
-        let verdict = said["cause"]["code"].as_str().unwrap_or("healthy");
-        self.seen += 1;
-        if verdict != expected {
-            let why = serde_json::to_string_pretty(&said).unwrap();
-            self.wrong.push(format!("{case}, at {vantage}: {verdict} instead of {expected}\n{why}"));
-        }
-        said
+    fn subnet(&self, network: &str, name: &str, prefix: &str, more: &Value) {
+        let mut properties = more.clone();
+        properties["addressPrefix"] = json!(prefix);
+        self.arm.put(&format!("virtualNetworks/{network}/subnets/{name}"), &properties);
     }
-}
 
-impl Drop for Table<'_> {
-    fn drop(&mut self) {
-        assert!(
-            std::thread::panicking() || self.wrong.is_empty(),
-            "{} of {} verdicts are wrong:\n{}",
-            self.wrong.len(),
-            self.seen,
-            self.wrong.join("\n")
-        );
+    fn machine(&self, name: &str, subnet: &str, more: &Value) {
+        let subnet = self.arm.id(&format!("virtualNetworks/{subnet}"));
+        let configuration = json!({"privateIPAllocationMethod": "Dynamic", "subnet": {"id": subnet}});
+        let mut properties = more.clone();
+        properties["ipConfigurations"] = json!([{"name": "ipconfig1", "properties": configuration}]);
+        self.arm.put(&format!("networkInterfaces/{name}"), &properties);
     }
-}
 
-/// A network and its one machine, `vm-<name>`; the network's id.
-fn network(lab: &Lab, name: &str, prefix: &str) -> String {
-    let made = lab.az(&format!(
-        "network vnet create -g rg -n {name} --address-prefixes {prefix}.0.0/16 --subnet-name s --subnet-prefixes \
-         {prefix}.0.0/24"
-    ));
-    lab.az(&format!("network nic create -g rg -n vm-{name} --vnet-name {name} --subnet s"));
-    made["newVNet"]["id"].as_str().unwrap().to_owned()
-}
-
-/// A private cluster `name` in the network `vnet`.
-fn cluster(lab: &Lab, name: &str, vnet: &str) -> Value {
-    let create = "aks create -g rg --no-ssh-key --yes --enable-private-cluster";
-    lab.az(&format!("{create} -n {name} --vnet-subnet-id {vnet}/subnets/s"))
-}
-
-/// Writes a kubeconfig.
-fn kubeconfig(lab: &Lab, cluster: &str, file: &str, options: &str) -> String {
-    let path = lab.path(file);
-    let get = format!("aks get-credentials -g rg -n {cluster} -f {} --overwrite-existing {options}", path.display());
-    said(&mut lab.az_command(get.trim_end()));
-    fs_err::read_to_string(path).unwrap()
-}
-
-fn put(lab: &Lab, path: &str, properties: &Value) {
-    let url = format!("/subscriptions/{{subscriptionId}}/resourceGroups/rg/providers/{path}?api-version=2024-05-01");
-    let body = json!({"location": "global", "properties": properties});
-    lab.az(&format!("rest --method put --url '{url}' --body '{body}'"));
-}
-
-fn peer(lab: &Lab, near: &str, far: &str) {
-    for (near, far) in [(near, far), (far, near)] {
-        let peering = format!("network vnet peering create -g rg -n {far} --vnet-name {near} --remote-vnet {far}");
-        lab.az(&format!("{peering} --allow-vnet-access --allow-forwarded-traffic"));
+    /// One half of a peering.
+    fn half(&self, near: &str, far: &str) {
+        let far_id = self.arm.id(&format!("virtualNetworks/{far}"));
+        let properties = json!({
+            "remoteVirtualNetwork": {"id": far_id}, "allowVirtualNetworkAccess": true, "allowForwardedTraffic": true
+        });
+        self.arm.put(&format!("virtualNetworks/{near}/virtualNetworkPeerings/{far}"), &properties);
     }
-}
 
-/// Links the cluster's own zone to a network.
-fn link(lab: &Lab, private: &str, vnet: &str) {
-    let (_, zone) = private.split_once('.').unwrap();
-    let group = lab.az("aks show -g rg -n a")["nodeResourceGroup"].as_str().unwrap().to_owned();
-    let link = "network private-dns link vnet create --registration-enabled false -n far";
-    lab.az(&format!("{link} -g {group} -z {zone} -v {vnet}"));
+    fn peer(&self, near: &str, far: &str) {
+        self.half(near, far);
+        self.half(far, near);
+    }
+
+    fn link(&self, zone: &str, network: &str) {
+        let id = self.arm.id(&format!("virtualNetworks/{network}"));
+        let properties = json!({"registrationEnabled": false, "virtualNetwork": {"id": id}});
+        self.arm.put(&format!("{zone}/virtualNetworkLinks/{network}"), &properties);
+    }
+
+    /// A private cluster and its two kubeconfigs, `name-private` and `name-public`; its private FQDN and its zone's id.
+    fn cluster(&self, name: &str, network: &str) -> (String, String) {
+        let made = self.arm.put_cluster(name, Some(&format!("virtualNetworks/{network}/subnets/s")));
+        self.write(&format!("{name}-private"), &self.arm.kubeconfig(name, ""));
+        self.write(&format!("{name}-public"), &self.arm.kubeconfig(name, "server-fqdn=public"));
+        let group = made["properties"]["nodeResourceGroup"].as_str().unwrap();
+        let subscription = self.lab.variable("AZURE_SUBSCRIPTION_ID");
+        let zones =
+            format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/privateDnsZones");
+        let zone = self.arm.get(&zones)["value"][0]["id"].as_str().unwrap().to_owned();
+        (made["properties"]["privateFQDN"].as_str().unwrap().to_owned(), zone)
+    }
+
+    fn lab_client(&self, name: &str, properties: &Value) {
+        self.arm.put(&format!("Noren.Lab/clients/{name}"), properties);
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs_err::write(self.lab.path(name), text).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs_err::read_to_string(self.lab.path(name)).unwrap()
+    }
+
+    fn judge(&self, rows: &[Row<'_>]) -> Vec<Value> {
+        judge(&self.lab, rows)
+    }
+
+    /// The address a name has in a machine's network.
+    fn address(&self, vantage: &str, name: &str) -> String {
+        let (known, address) = self.lab.asks(vantage, name);
+        assert!(known, "{address}");
+        address
+    }
 }
 
 #[test]
-fn at_every_vantage_the_doctor_names_the_cause_and_raises_no_false_alarm() {
-    let Some(lab) = Lab::in_kernel(None) else { return };
-    let home = network(&lab, "v", "10.1");
-    network(&lab, "spoke", "10.2");
-    let far = network(&lab, "far", "10.3");
-    peer(&lab, "v", "spoke");
-    let shown = cluster(&lab, "a", &home);
-    let private = shown["privateFqdn"].as_str().unwrap();
-    let own = kubeconfig(&lab, "a", "private", "");
-    kubeconfig(&lab, "a", "public", "--public-fqdn");
-    link(&lab, private, &far);
-    let table = &mut Table::new(&lab);
+fn at_every_vantage_explain_doctor_and_kubectl_agree() {
+    let Some(stage) = Stage::new() else { return };
+    let arm = &stage.arm;
+    for (name, prefix) in [
+        ("v", "10.1"),
+        ("spoke", "10.2"),
+        ("far", "10.3"),
+        ("leaf", "10.4"),
+        ("half", "10.5"),
+        ("shadowed", "10.6"),
+        ("own-dns", "10.7"),
+    ] {
+        stage.network(name, prefix);
+    }
+    let (private, zone) = stage.cluster("a", "v");
+    stage.cluster("b", "far");
+    stage.cluster("c", "spoke");
+    for spoke in ["spoke", "shadowed", "own-dns"] {
+        stage.peer("v", spoke);
+    }
+    stage.peer("spoke", "leaf");
+    stage.half("half", "v");
+    for linked in ["far", "leaf", "half"] {
+        stage.link(&zone, linked);
+    }
+    // An empty zone above the cluster's own.
+    let shadow = arm.put("privateDnsZones/privatelink.japaneast.azmk8s.io", &json!({}));
+    stage.link(&shadow, "shadowed");
+    // The second network with the cluster's addresses.
+    arm.put("virtualNetworks/twin", &json!({"addressSpace": {"addressPrefixes": ["10.1.0.0/16"]}}));
+    stage.subnet("twin", "s", "10.1.9.0/24", &json!({}));
+    stage.machine("vm-twin", "twin/subnets/s", &json!({}));
+    stage.link(&zone, "twin");
+    // A DNS server of its own, in a network that the zone is not linked to.
+    arm.put(
+        "virtualNetworks/own-dns",
+        &json!({
+            "addressSpace": {"addressPrefixes": ["10.7.0.0/16"]}, "dhcpOptions": {"dnsServers": ["10.7.0.4"]},
+            "subnets": arm.get("virtualNetworks/own-dns")["properties"]["subnets"],
+            "virtualNetworkPeerings": arm.get("virtualNetworks/own-dns")["properties"]["virtualNetworkPeerings"],
+        }),
+    );
+    stage.machine("vm-asks", "own-dns/subnets/s", &json!({}));
+    let address = stage.address("vm-v", &private);
+    guard(&stage, &address);
+    visitors(&stage, &private, &address);
+    local_files(&stage, &private);
+    let endpoint = extra_endpoint(&stage, &private);
 
-    table.row("in the cluster's network", "vm-v", "private", "healthy");
-    table.row("in the cluster's network", "vm-v", "public", "healthy");
-    table.row("looking further", "vm-v", "private --deep", "healthy");
-    table.row("peered, no link", "vm-spoke", "private", "KUBECONFIG_HAS_PRIVATE_NAME_BUT_ONLY_PUBLIC_RESOLVES");
-    let peered = table.row("peered, public name", "vm-spoke", "public", "healthy");
-    assert_eq!(peered["notes"][0]["code"], "PUBLIC_FQDN_RESOLVES_PRIVATE_IP", "{peered}");
-    table.row("linked, not peered", "vm-far", "private", "NO_ROUTE_FROM_HERE");
-    table.row("no network at all", "internet", "private", "KUBECONFIG_HAS_PRIVATE_NAME_BUT_ONLY_PUBLIC_RESOLVES");
-    let outside = table.row("no network at all", "internet", "public", "NO_ROUTE_FROM_HERE");
-    assert_eq!(outside["notes"][0]["code"], "PUBLIC_FQDN_RESOLVES_PRIVATE_IP", "{outside}");
-    let hosted = "RUNNER_ENVIRONMENT=github-hosted";
-    table.row_with("a hosted agent", ("internet", hosted, "private"), "HOSTED_CI_AGENT");
-    table.row_with("an agent of one's own", ("vm-v", "RUNNER_ENVIRONMENT=self-hosted", "private"), "healthy");
+    let no_route = "NO_ROUTE_FROM_HERE";
+    let blocked = "NSG_OR_FIREWALL_BLOCKS_443";
+    let found = stage.judge(&[
+        row("in the cluster's network", "vm-v", "a-private", HEALTHY, HEALTHY),
+        row("in the cluster's network", "vm-v", "a-public", HEALTHY, HEALTHY),
+        row("looking further", "vm-v", "a-private --deep", HEALTHY, HEALTHY),
+        row("peered, public name", "vm-spoke", "a-public", HEALTHY, HEALTHY),
+        row("no network at all", "internet", "a-public", no_route, no_route),
+        row("peered, no link", "vm-spoke", "a-private", ONLY_PUBLIC, "ZONE_NOT_LINKED_TO_CLIENT_VNET"),
+        row("linked, not peered", "vm-far", "a-private", no_route, "LINKED_BUT_NOT_PEERED"),
+        row("no network at all", "internet", "a-private", ONLY_PUBLIC, no_route),
+        row("the other cluster", "vm-far", "b-private", HEALTHY, HEALTHY),
+        row("peered with a peer", "vm-leaf", "a-private", no_route, "PEERING_NOT_TRANSITIVE"),
+        row("one half of a peering", "vm-half", "a-private", no_route, "PEERING_INCOMPLETE"),
+        row(
+            "another zone shadows",
+            "vm-shadowed",
+            "a-private",
+            "ZONE_LINKED_RECORD_MISSING",
+            "ZONE_LINKED_RECORD_MISSING",
+        ),
+        row("two networks, one address", "vm-twin", "a-private", no_route, "ADDRESS_SPACE_OVERLAP"),
+        row("a DNS server without the zone", "vm-asks", "a-private", ONLY_PUBLIC, "CUSTOM_DNS_BYPASSES_ZONE"),
+        row("a security group", "vm-guarded", "a-private", blocked, blocked),
+        row("a route that drops", "vm-dropped", "a-private", no_route, "UDR_DROPS"),
+        row("VPN, public name", "laptop", "a-public", HEALTHY, HEALTHY),
+        row("VPN, private name", "laptop", "a-private", ONLY_PUBLIC, ONLY_PUBLIC),
+        row("VPN, hosts file", "pinned", "a-private", HEALTHY, HEALTHY),
+        row("VPN, no transit", "laptop", "c-public", no_route, "NOT_GATEWAY_TRANSIT"),
+        row("VPN, asks Azure's resolver", "misled", "a-private", "DNS_SERVERS_SILENT", "ON_PREM_FORWARD_TO_168"),
+        row(
+            "an old hosts file",
+            "outdated",
+            "a-private",
+            "STALE_RECORD_AFTER_STOP_START",
+            "STALE_RECORD_AFTER_STOP_START",
+        ),
+        row("a pending endpoint", "vm-far", "endpoint", blocked, UNSEEN),
+        row("no tunnel", "vm-v", "tunnel", "TUNNEL_KUBECONFIG", UNSEEN),
+        row("a wrong token", "vm-v", "nobody", "AUTH_NOT_NETWORK", UNSEEN),
+        row("another cluster's authority", "vm-v", "authority", "CLUSTER_DELETED_OR_RECREATED", UNSEEN),
+        with(
+            "RUNNER_ENVIRONMENT=github-hosted",
+            row("a hosted agent", "internet", "a-private", "HOSTED_CI_AGENT", UNSEEN),
+        ),
+        with("RUNNER_ENVIRONMENT=self-hosted", row("one's own agent", "vm-v", "a-private", HEALTHY, HEALTHY)),
+        with("HTTPS_PROXY=http://127.0.0.1:9", row("a proxy", "vm-v", "a-private", "PROXY_IN_THE_WAY", UNSEEN)),
+        with(
+            "HTTPS_PROXY=http://127.0.0.1:9 NO_PROXY=azmk8s.io",
+            row("the name is excepted", "vm-v", "a-private", HEALTHY, HEALTHY),
+        ),
+    ]);
+    for public in &found[3..5] {
+        assert_eq!(public["notes"][0]["code"], "PUBLIC_FQDN_RESOLVES_PRIVATE_IP", "{public}");
+    }
+    candidates_are_codes(&found);
 
-    let dead = "HTTPS_PROXY=http://127.0.0.1:9";
-    table.row_with("a proxy for a private name", ("vm-v", dead, "private"), "PROXY_IN_THE_WAY");
-    table.row_with("the name is excepted", ("vm-v", &format!("{dead} NO_PROXY=azmk8s.io"), "private"), "healthy");
+    approve(&stage, &endpoint);
+    arm.delete("networkSecurityGroups/guard/securityRules/no-api");
+    overlap_at_home(&stage);
+    stage.judge(&[
+        row("an approved endpoint", "vm-far", "endpoint", HEALTHY, UNSEEN),
+        row("an address for a name", "vm-far", "address", "IP_USED", UNSEEN),
+        row("an endpoint of one's own", "vm-far", "a-private", no_route, "RECORD_NOT_MANAGED_FOR_EXTRA_PE"),
+        row("the rule is gone", "vm-guarded", "a-private", HEALTHY, HEALTHY),
+    ]);
 
-    let write = |name: &str, text: String| fs_err::write(lab.path(name), text).unwrap();
-    write("tunnel", own.replace(private, "127.0.0.1"));
-    table.row("no tunnel", "vm-v", "tunnel", "TUNNEL_KUBECONFIG");
+    arm.act("a", "stop");
+    stage.judge(&[
+        row("stopped", "vm-v", "a-private", "ZONE_LINKED_RECORD_MISSING", "CLUSTER_STOPPED"),
+        row("stopped", "laptop", "a-public", "PUBLIC_FQDN_DISABLED", "CLUSTER_STOPPED"),
+        row("stopped", "internet", "a-private", "PRIVATE_NAME_NOT_RESOLVABLE", "CLUSTER_STOPPED"),
+    ]);
+    arm.act("a", "start");
+    let old = "STALE_RECORD_AFTER_STOP_START";
+    let moved = stage.judge(&[
+        row("moved, hosts file is old", "pinned", "a-private", old, old),
+        row("moved", "vm-v", "a-private", HEALTHY, HEALTHY),
+    ]);
+    let line = format!("echo '{} {private}' | sudo tee -a /etc/hosts", stage.address("vm-v", &private));
+    assert_eq!(moved[0]["cause"]["fixes"][1]["command"], line, "{}", moved[0]);
+
+    arm.set_access("a", "enablePrivateClusterPublicFQDN", &json!(false));
+    let unknown = "PRIVATE_NAME_NOT_RESOLVABLE";
+    stage.judge(&[
+        row("public name is off", "internet", "a-private", unknown, unknown),
+        row("public name is off", "internet", "a-public", "PUBLIC_FQDN_DISABLED", "PUBLIC_FQDN_DISABLED"),
+        row("public name is off", "laptop", "a-private", unknown, "PUBLIC_FQDN_DISABLED"),
+        row("public name is off", "vm-spoke", "a-private", unknown, "ZONE_NOT_LINKED_TO_CLIENT_VNET"),
+        row("public name is off", "vm-v", "a-private", HEALTHY, HEALTHY),
+    ]);
+}
+
+fn with<'a>(variables: &'a str, row: Row<'a>) -> Row<'a> {
+    Row { variables, ..row }
+}
+
+/// What the doctor sends people to explain for is what explain says.
+fn candidates_are_codes(found: &[Value]) {
+    let known: Vec<&str> = explain::Code::ALL.iter().map(|code| code.as_str()).collect();
+    for candidate in found.iter().filter_map(|said| said["cause"]["candidates"].as_array()).flatten() {
+        assert!(known.contains(&candidate.as_str().unwrap()), "explain has no {candidate}");
+    }
+}
+
+/// A machine behind a security group and one whose route drops, both in the cluster's network.
+fn guard(stage: &Stage, address: &str) {
+    let rule = json!({
+        "priority": 100, "direction": "Outbound", "access": "Deny", "protocol": "Tcp", "sourceAddressPrefix": "*",
+        "sourcePortRange": "*", "destinationAddressPrefix": "*", "destinationPortRange": "443",
+    });
+    let group = stage.arm.put("networkSecurityGroups/guard", &json!({}));
+    stage.arm.put("networkSecurityGroups/guard/securityRules/no-api", &rule);
+    stage.machine("vm-guarded", "v/subnets/s", &json!({"networkSecurityGroup": {"id": group}}));
+    // An endpoint has a route of its own, /32: a shorter one would not count.
+    let route = json!({"addressPrefix": format!("{address}/32"), "nextHopType": "None"});
+    let table = stage.arm.put("routeTables/drops", &json!({"routes": [{"name": "no", "properties": route}]}));
+    stage.subnet("v", "dropped", "10.1.1.0/24", &json!({"routeTable": {"id": table}}));
+    stage.machine("vm-dropped", "v/subnets/dropped", &json!({}));
+}
+
+/// VPN clients of the cluster's network: as they come, and with a hosts file, a wrong one, a wrong DNS server.
+fn visitors(stage: &Stage, private: &str, address: &str) {
+    stage.subnet("v", "GatewaySubnet", "10.1.255.0/27", &json!({}));
+    let subnet = stage.arm.id("virtualNetworks/v/subnets/GatewaySubnet");
+    let ip = stage.arm.put("publicIPAddresses/ip", &json!({"publicIPAllocationMethod": "Static"}));
+    let configuration = json!({"publicIPAddress": {"id": ip}, "subnet": {"id": subnet}});
+    let gateway = json!({
+        "gatewayType": "Vpn", "vpnType": "RouteBased", "sku": {"name": "VpnGw1", "tier": "VpnGw1"},
+        "ipConfigurations": [{"name": "default", "properties": configuration}],
+        "vpnClientConfiguration": {
+            "vpnClientAddressPool": {"addressPrefixes": ["172.16.201.0/24"]}, "vpnClientProtocols": ["OpenVPN"],
+        },
+    });
+    let gateway = json!({"id": stage.arm.put("virtualNetworkGateways/gw", &gateway)});
+    let hosts = |address: &str| json!([{"ipAddress": address, "names": [private]}]);
+    stage.lab_client("laptop", &json!({"virtualNetworkGateway": gateway}));
+    stage.lab_client("pinned", &json!({"virtualNetworkGateway": gateway, "hosts": hosts(address)}));
+    stage.lab_client("outdated", &json!({"virtualNetworkGateway": gateway, "hosts": hosts("10.1.0.77")}));
+    stage.lab_client("misled", &json!({"virtualNetworkGateway": gateway, "dnsServers": ["168.63.129.16"]}));
+}
+
+/// Kubeconfigs that somebody edited.
+fn local_files(stage: &Stage, private: &str) {
+    let own = stage.read("a-private");
+    stage.write("tunnel", &own.replace(private, "127.0.0.1"));
     let secret = |line: &&str| ["token:", "client-"].iter().any(|key| line.trim().starts_with(key));
     let without: Vec<&str> = own.lines().filter(|line| !secret(line)).collect();
-    write("nobody", (without.join("\n") + "\n").replace("  user:\n", "  user:\n    token: wrong\n"));
-    table.row("a wrong token", "vm-v", "nobody", "AUTH_NOT_NETWORK");
-
-    let other = cluster(&lab, "b", &far);
-    let other_private = other["privateFqdn"].as_str().unwrap();
-    let others = kubeconfig(&lab, "b", "other", "");
-    table.row("the other cluster", "vm-far", "other", "healthy");
-    write("authority", others.replace(other_private, private));
-    table.row("another cluster's authority", "vm-v", "authority", "CLUSTER_DELETED_OR_RECREATED");
-
-    stage_endpoint(&lab, table, &own, private);
-    stage_security(&lab, table);
-    stage_overlap(&lab, table);
-    stage_stop(&lab, table);
-    lab.az("aks update -g rg -n a --disable-public-fqdn");
-    table.row("public name is off", "internet", "private", "PRIVATE_NAME_NOT_RESOLVABLE");
-    table.row("public name is off", "internet", "public", "PUBLIC_FQDN_DISABLED");
-    table.row("public name is off", "vm-v", "private", "healthy");
+    stage.write("nobody", &(without.join("\n") + "\n").replace("  user:\n", "  user:\n    token: wrong\n"));
+    let other = stage.arm.get("Microsoft.ContainerService/managedClusters/b")["properties"]["privateFQDN"].clone();
+    stage.write("authority", &stage.read("b-private").replace(other.as_str().unwrap(), private));
 }
 
-/// An endpoint made by hand, named by its address.
-fn stage_endpoint(lab: &Lab, table: &mut Table<'_>, own: &str, private: &str) {
-    let id = lab.az("aks show -g rg -n a")["id"].as_str().unwrap().to_owned();
-    let endpoint = "network private-endpoint create -g rg -n pe --vnet-name far --subnet s --group-id management";
-    let made =
-        lab.az(&format!("{endpoint} --connection-name c --manual-request true --private-connection-resource-id {id}"));
-    let nic = made["networkInterfaces"][0]["id"].as_str().unwrap();
-    let nic = lab.az(&format!("network nic show --ids {nic}"));
-    let configuration = &nic["ipConfigurations"][0];
-    let address = configuration["privateIPAddress"].as_str().or(configuration["privateIpAddress"].as_str()).unwrap();
-    let named = |line: &str| own.replace(private, address).replace("    server:", &format!("{line}    server:"));
-    fs_err::write(lab.path("endpoint"), named(&format!("    tls-server-name: {private}\n"))).unwrap();
-    fs_err::write(lab.path("address"), named("")).unwrap();
-    let pending = table.row("a pending endpoint", "vm-far", "endpoint", "NSG_OR_FIREWALL_BLOCKS_443");
-    assert!(pending["cause"]["candidates"].as_array().unwrap().contains(&json!("PE_CONNECTION_PENDING")), "{pending}");
-    let connections = format!("{id}/privateEndpointConnections");
-    let list = lab.az(&format!("rest --url {connections}?api-version=2025-07-01"));
-    let body = json!({"properties": {"privateLinkServiceConnectionState": {"status": "Approved"}}});
-    let url = format!("{connections}/{}?api-version=2025-07-01", list["value"][0]["name"].as_str().unwrap());
-    lab.az(&format!("rest --method put --url {url} --body '{body}'"));
-    table.row("an approved endpoint", "vm-far", "endpoint", "healthy");
-    table.row("an address for a name", "vm-far", "address", "IP_USED");
+/// An endpoint made by hand in `far`, not yet approved, and the kubeconfigs that name its address; the cluster's id.
+fn extra_endpoint(stage: &Stage, private: &str) -> String {
+    let cluster = stage.arm.id("Microsoft.ContainerService/managedClusters/a");
+    let subnet = stage.arm.id("virtualNetworks/far/subnets/s");
+    let connection = json!({"privateLinkServiceId": cluster, "groupIds": ["management"]});
+    let manual = json!([{"name": "c", "properties": connection}]);
+    stage
+        .arm
+        .put("privateEndpoints/pe", &json!({"subnet": {"id": subnet}, "manualPrivateLinkServiceConnections": manual}));
+    let nic = stage.arm.get("privateEndpoints/pe")["properties"]["networkInterfaces"][0]["id"].clone();
+    let nic = stage.arm.get(nic.as_str().unwrap());
+    let address =
+        nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"].as_str().unwrap().to_owned();
+    let own = stage.read("a-private");
+    let named = |line: &str| own.replace(private, &address).replace("    server:", &format!("{line}    server:"));
+    stage.write("endpoint", &named(&format!("    tls-server-name: {private}\n")));
+    stage.write("address", &named(""));
+    cluster
 }
 
-/// A security group between the machine and the endpoint.
-fn stage_security(lab: &Lab, table: &mut Table<'_>) {
-    lab.az("network nsg create -g rg -n guard");
-    let rule = "network nsg rule create -g rg --nsg-name guard -n no-api --priority 100 --access Deny --protocol Tcp";
-    lab.az(&format!("{rule} --direction Outbound --destination-port-ranges 443"));
-    lab.az("network vnet subnet update -g rg --vnet-name v -n s --nsg guard");
-    table.row("a security group", "vm-v", "private", "NSG_OR_FIREWALL_BLOCKS_443");
-    lab.az("network nsg rule delete -g rg --nsg-name guard -n no-api");
-    table.row("the rule is gone", "vm-v", "private", "healthy");
+fn approve(stage: &Stage, cluster: &str) {
+    let connections = format!("{cluster}/privateEndpointConnections");
+    let name = stage.arm.get(&connections)["value"][0]["name"].as_str().unwrap().to_owned();
+    let approved = json!({"privateLinkServiceConnectionState": {"status": "Approved"}});
+    stage.arm.put(&format!("{connections}/{name}"), &approved);
 }
 
 /// A home network with the endpoint's addresses.
-fn stage_overlap(lab: &Lab, table: &mut Table<'_>) {
+fn overlap_at_home(stage: &Stage) {
     if !nix::unistd::geteuid().is_root() || client("ip").is_none() {
         return;
     }
-    put(lab, "Noren.Lab/clients/home", &json!({}));
+    stage.lab_client("home", &json!({}));
     let link = "ip link add lan0 type veth peer name lan1; ip link set lan1 up; ip addr add 10.1.0.200/24 dev lan0; ip \
                 link set lan0 up";
-    said(&mut lab.at("home", &format!("sh -c '{link}'")));
-    table.row("the same addresses at home", "home", "public", "ADDRESS_SPACE_OVERLAP");
-}
-
-/// A cluster that is stopped and started, seen from its network and by a VPN client with a hosts file.
-fn stage_stop(lab: &Lab, table: &mut Table<'_>) {
-    let gateway = "network vnet-gateway create -g rg -n gw --vnet v --public-ip-addresses ip --gateway-type Vpn --sku VpnGw1 \
-                   --client-protocol OpenVPN --address-prefixes 172.16.201.0/24";
-    lab.az("network vnet subnet create -g rg --vnet-name v -n GatewaySubnet --address-prefixes 10.1.255.0/27");
-    lab.az("network public-ip create -g rg -n ip --sku Standard");
-    lab.az(gateway);
-    let id = lab.az("network vnet-gateway show -g rg -n gw")["id"].clone();
-    let shown = lab.az("aks show -g rg -n a");
-    let private = shown["privateFqdn"].as_str().unwrap();
-    let address = said(&mut lab.at("vm-v", &format!("dig +short {private}"))).trim().to_owned();
-    put(lab, "Noren.Lab/clients/laptop", &json!({"virtualNetworkGateway": {"id": id}}));
-    let hosts = json!([{"ipAddress": address, "names": [private]}]);
-    put(lab, "Noren.Lab/clients/pinned", &json!({"virtualNetworkGateway": {"id": id}, "hosts": hosts}));
-    table.row("VPN, public name", "laptop", "public", "healthy");
-    table.row("VPN, private name", "laptop", "private", "KUBECONFIG_HAS_PRIVATE_NAME_BUT_ONLY_PUBLIC_RESOLVES");
-    table.row("VPN, hosts file", "pinned", "private", "healthy");
-    lab.az("aks stop -g rg -n a");
-    table.row("stopped", "vm-v", "private", "ZONE_LINKED_RECORD_MISSING");
-    table.row("stopped", "laptop", "public", "PUBLIC_FQDN_DISABLED");
-    lab.az("aks start -g rg -n a");
-    let moved = table.row("moved, hosts file is old", "pinned", "private", "STALE_RECORD_AFTER_STOP_START");
-    let now = said(&mut lab.at("vm-v", &format!("dig +short {private}"))).trim().to_owned();
-    let line = format!("echo '{now} {private}' | sudo tee -a /etc/hosts");
-    assert_eq!(moved["cause"]["fixes"][1]["command"], line, "{moved}");
-    table.row("moved", "vm-v", "private", "healthy");
+    said(&mut stage.lab.at("home", &format!("sh -c '{link}'")));
+    stage.judge(&[row("the same addresses at home", "home", "a-public", "ADDRESS_SPACE_OVERLAP", UNSEEN)]);
 }
 
 #[test]
 fn the_doctor_tells_what_a_dns_server_of_ones_own_does_wrong() {
-    let (Some(_), Some(_), Some(lab)) = (client("dnsmasq"), client("dig"), Lab::in_kernel(None)) else { return };
-    let home = network(&lab, "v", "10.1");
-    lab.az("network nic create -g rg -n client --vnet-name v --subnet s");
-    let shown = cluster(&lab, "a", &home);
-    let private = shown["privateFqdn"].as_str().unwrap().to_owned();
-    kubeconfig(&lab, "a", "private", "");
-    kubeconfig(&lab, "a", "public", "--public-fqdn");
-    lab.az("network vnet update -g rg -n v --dns-servers 10.1.0.4");
-    let mut table = Table::new(&lab);
-    let mut with = |options: &str, rows: &[(&str, &str, &str)]| {
+    let (Some(_), Some(stage)) = (client("dnsmasq"), Stage::new()) else { return };
+    let Stage { lab, arm } = &stage;
+    stage.network("v", "10.1");
+    stage.machine("client", "v/subnets/s", &json!({}));
+    let (private, _) = stage.cluster("a", "v");
+    let asks = |server: &str| {
+        let mut network = arm.get("virtualNetworks/v")["properties"].clone();
+        network["dhcpOptions"] = json!({"dnsServers": [server]});
+        arm.put("virtualNetworks/v", &network);
+    };
+    asks("10.1.0.4");
+    let with = |options: &str, rows: &[(&str, &str, &str)]| {
         let always = "--keep-in-foreground --conf-file=/dev/null --no-hosts --no-resolv --user=root --log-facility=-";
         let mut server = lab.at("vm-v", &format!("sh -c 'exec dnsmasq {always} {options} 2>&1'"));
         let mut server = Background::start(&mut server);
         assert!(server.says("started"), "{}", server.said);
-        for (case, file, expected) in rows {
-            table.row(case, "client", file, expected);
-        }
+        let rows: Vec<Row<'_>> =
+            rows.iter().map(|(case, file, expected)| row(case, "client", file, expected, UNSEEN)).collect();
+        stage.judge(&rows);
     };
     with(
         "--server=168.63.129.16",
-        &[("forwards to Azure", "private", "healthy"), ("forwards to Azure", "public", "healthy")],
+        &[("forwards to Azure", "a-private", HEALTHY), ("forwards to Azure", "a-public", HEALTHY)],
     );
     with(
         "--server=8.8.8.8",
         &[
-            ("forwards to public DNS", "private", "CUSTOM_DNS_BYPASSES_ZONE"),
-            ("forwards to public DNS", "public", "healthy"),
+            ("forwards to public DNS", "a-private", "CUSTOM_DNS_BYPASSES_ZONE"),
+            ("forwards to public DNS", "a-public", HEALTHY),
         ],
     );
-    with("--server=8.8.8.8 --stop-dns-rebind", &[("guards against rebinding", "public", "REBIND_PROTECTION")]);
+    with("--server=8.8.8.8 --stop-dns-rebind", &[("guards against rebinding", "a-public", "REBIND_PROTECTION")]);
     // 10.1.0.99 is nobody.
     let zone = private.split_once('.').unwrap().1;
     with(
         &format!("--server=8.8.8.8 --server=/{zone}/10.1.0.99"),
-        &[("forwards into the void", "private", "ON_PREM_FORWARD_TO_168")],
+        &[("forwards into the void", "a-private", "ON_PREM_FORWARD_TO_168")],
     );
-    table.row("a stand-in answers where no program does", "client", "private", "healthy");
-    lab.az("network vnet update -g rg -n v --dns-servers 10.1.0.99");
-    table.row("nobody is the DNS server", "client", "private", "DNS_SERVERS_SILENT");
+    stage.judge(&[row("a stand-in answers where no program does", "client", "a-private", HEALTHY, HEALTHY)]);
+    asks("10.1.0.99");
+    stage.judge(&[row(
+        "nobody is the DNS server",
+        "client",
+        "a-private",
+        "DNS_SERVERS_SILENT",
+        "DNS_SERVER_UNREACHABLE",
+    )]);
 }
 
 #[test]
-fn the_doctor_knows_authorized_ranges_from_a_cluster_that_is_open() {
-    let Some(lab) = Lab::in_kernel(None) else { return };
-    lab.az("aks create -g rg -n a --no-ssh-key --yes");
-    kubeconfig(&lab, "a", "public", "");
+fn authorized_ranges_are_told_from_a_cluster_that_is_open() {
+    let Some(stage) = Stage::new() else { return };
+    stage.arm.put_cluster("a", None);
+    stage.write("a-public", &stage.arm.kubeconfig("a", ""));
     for (name, address) in [("office", "20.1.0.4"), ("cafe", "20.2.0.4")] {
-        put(&lab, &format!("Noren.Lab/clients/{name}"), &json!({"publicIPAddress": address}));
+        stage.lab_client(name, &json!({"publicIPAddress": address}));
     }
-    let table = &mut Table::new(&lab);
-    table.row("open to all", "cafe", "public", "healthy");
-    lab.az("aks update -g rg -n a --api-server-authorized-ip-ranges 20.1.0.0/16");
-    table.row("in the ranges", "office", "public", "healthy");
-    table.row("not in the ranges", "cafe", "public", "AUTHORIZED_IP_RANGES");
+    stage.judge(&[row("open to all", "cafe", "a-public", HEALTHY, HEALTHY)]);
+    stage.arm.set_access("a", "authorizedIPRanges", &json!(["20.1.0.0/16"]));
+    stage.judge(&[
+        row("in the ranges", "office", "a-public", HEALTHY, HEALTHY),
+        row("out of the ranges", "cafe", "a-public", "AUTHORIZED_IP_RANGES", "AUTHORIZED_IP_RANGES"),
+    ]);
 }

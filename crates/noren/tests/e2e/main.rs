@@ -12,6 +12,8 @@
 )]
 
 mod addresses;
+#[cfg(target_os = "linux")]
+mod arm;
 mod bench;
 mod clusters;
 mod command_line;
@@ -30,5 +32,7 @@ mod sign_in;
 mod tour;
 #[cfg(target_os = "linux")]
 mod tunnel;
+#[cfg(target_os = "linux")]
+mod verdicts;
 mod vpn;
 mod zones;
