@@ -100,6 +100,8 @@ codes! {
         "the API server is fine, but does not reach the nodes: logs, exec and port-forward fail";
     LargePacketsLost = "LARGE_PACKETS_LOST",
         "small requests are answered and large ones are not: a link on the way takes smaller packets only";
+    Ipv6NotReached = "IPV6_NOT_REACHED",
+        "the name has IPv6 addresses that are not reached, while IPv4 is: programs that try IPv6 first wait";
     DnsServersDisagree = "DNS_SERVERS_DISAGREE",
         "the configured DNS servers disagree about the name: programs that ask all at once (musl) or another first (Go, systemd) differ";
     HostsEntryUsed = "HOSTS_ENTRY_USED",

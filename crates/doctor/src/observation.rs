@@ -570,6 +570,8 @@ pub enum Credential {
 pub struct Deep {
     /// Whether a request of several packets was answered; nothing when it was not tried.
     pub large_request: Option<bool>,
+    /// Octets of padding of the largest smaller request that was answered, where the large one was not.
+    pub largest_answered: Option<u16>,
     /// What reading a pod's log said; nothing when there was no pod to ask about.
     pub logs: Option<RequestOutcome>,
 }

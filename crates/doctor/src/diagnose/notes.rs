@@ -28,6 +28,15 @@ pub(super) fn all(seen: &Observations) -> Vec<Finding> {
             notes.push(Finding::new(Code::DnsServersDisagree).all_seen(configured().map(|answer| say(name, answer))));
         }
     }
+    let chosen = |six: bool| seen.connections.iter().filter(move |one| one.chosen && one.address.is_ipv6() == six);
+    if chosen(false).any(crate::observation::Connection::is_genuine) {
+        let lost = chosen(true).filter(|one| !matches!(one.tcp, Tcp::Connected { .. }));
+        let lost: Vec<String> = lost.map(|one| path::words(one, seen.target.port)).collect();
+        if !lost.is_empty() {
+            let finding = Finding::new(Code::Ipv6NotReached).all_seen(lost);
+            notes.push(finding.fix("repair the IPv6 route, or take the AAAA record away"));
+        }
+    }
     // A private cluster without a public name: what else could have been tried.
     let disabled = seen.names.iter().skip(1).filter(|_| seen.target.is_private_name()).find_map(|other| {
         let answer = other.from(Origin::Public).find(|answer| answer.reply.is_negative())?;

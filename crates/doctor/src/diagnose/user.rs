@@ -106,13 +106,24 @@ fn refused(seen: &Observations, words: String) -> Finding {
     finding.command("write the kubeconfig anew", fix::kubeconfig(&seen.target))
 }
 
+/// Octets of a request besides its padding: IP, TCP, TLS, the other headers.
+const OVERHEAD: u16 = 250;
+
 fn deep(seen: &Observations) -> Option<Finding> {
     let deep = seen.deep.as_ref()?;
     if deep.large_request == Some(false) {
+        let finding = Finding::new(Code::LargePacketsLost)
+            .seen("a request of some 6000 octets was not answered, small ones were");
+        let passes = deep.largest_answered.map(|octets| octets + OVERHEAD);
+        let finding = finding.all_seen(passes.map(|octets| format!("one that fits a packet of {octets} octets was")));
+        let to = passes.unwrap_or(1280);
+        let interface =
+            seen.connections.iter().filter(|one| one.chosen).find_map(|one| one.route.as_ref()?.interface.clone());
+        let command = format!("sudo ip link set dev {} mtu {to}", interface.as_deref().unwrap_or("INTERFACE"));
         return Some(
-            Finding::new(Code::LargePacketsLost)
-                .seen("a request of some 6000 octets was not answered, small ones were")
-                .fix("make the MTU of the VPN interface smaller, 1350 for a start, and let ICMP `fragmentation needed` through"),
+            finding
+                .command("make the MTU of the interface smaller", command)
+                .fix("or let ICMP `fragmentation needed` through, by which both ends learn what fits"),
         );
     }
     let words = match deep.logs.as_ref()? {

@@ -25,9 +25,19 @@ const ATTEMPTS: usize = 2;
 /// Largest UDP answer that is read.
 const DATAGRAM_MAX: usize = 4096;
 
-/// What `server` says of the addresses of `name`.
+/// What `server` says of the addresses of `name`: IPv6 is asked for where there is no IPv4, as private endpoints have.
 pub(super) async fn addresses(server: SocketAddr, name: &DnsName) -> Reply {
-    let message = match ask(server, name, RecordType::A).await {
+    match of_family(server, name, RecordType::A).await {
+        Reply::NoData { authority } => match of_family(server, name, RecordType::AAAA).await {
+            found @ Reply::Addresses { .. } => found,
+            _ => Reply::NoData { authority },
+        },
+        reply => reply,
+    }
+}
+
+async fn of_family(server: SocketAddr, name: &DnsName, family: RecordType) -> Reply {
+    let message = match ask(server, name, family).await {
         Ok(message) => message,
         Err(reply) => return reply,
     };
@@ -39,6 +49,7 @@ pub(super) async fn addresses(server: SocketAddr, name: &DnsName) -> Reply {
             for record in &message.answers {
                 match &record.data {
                     RData::A(address) => addresses.push(IpAddr::V4(address.0)),
+                    RData::AAAA(address) => addresses.push(IpAddr::V6(address.0)),
                     RData::CNAME(target) => aliases.push(text(&target.0)),
                     _ => {}
                 }

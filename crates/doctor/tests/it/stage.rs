@@ -39,6 +39,8 @@ pub(crate) const TOKEN: &str = "a-very-secret-token";
 pub(crate) enum Says {
     /// This address.
     A([u8; 4]),
+    /// `::1`, and no address of the other family.
+    Six,
     /// NXDOMAIN from this zone.
     Nothing(&'static str),
     /// SERVFAIL.
@@ -90,7 +92,11 @@ fn reply(query: &Message, says: &Says) -> Option<Vec<u8>> {
         Says::PrivateZone if question.query_type() == RecordType::SOA => {
             reply.add_answer(Record::from_rdata(owner, 60, soa("azureprivatedns.net")));
         }
-        Says::A(_) | Says::PrivateZone => {}
+        Says::Six if question.query_type() == RecordType::AAAA => {
+            let address = RData::AAAA(rdata::AAAA(std::net::Ipv6Addr::LOCALHOST));
+            reply.add_answer(Record::from_rdata(owner, 60, address));
+        }
+        Says::A(_) | Says::Six | Says::PrivateZone => {}
         Says::Nothing(zone) => {
             reply.metadata.response_code = ResponseCode::NXDomain;
             let host = if zone.contains("privatelink") { "azureprivatedns.net" } else { "ns1-01.azure-dns.com" };
@@ -261,6 +267,34 @@ pub(crate) async fn proxy(port: u16) -> u16 {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.ok()?;
                 let mut there = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
                 tokio::io::copy_bidirectional(&mut stream, &mut there).await.ok()
+            });
+        }
+    });
+    own
+}
+
+/// A way to `port` that swallows all that comes in one piece larger than `octets`, and whatever comes after it, as a link
+/// with a smaller MTU and no ICMP does.
+pub(crate) async fn narrow(port: u16, octets: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut from, mut back) = near.into_split();
+                let (mut answers, mut to) = TcpStream::connect(("127.0.0.1", port)).await.ok()?.into_split();
+                tokio::spawn(async move { tokio::io::copy(&mut answers, &mut back).await });
+                let mut piece = vec![0; 16 * 1024];
+                loop {
+                    let length = from.read(&mut piece).await.ok().filter(|length| *length > 0)?;
+                    if length > octets {
+                        // Open, and nothing passes.
+                        std::future::pending::<()>().await;
+                    }
+                    to.write_all(&piece[..length]).await.ok()?;
+                }
+                #[expect(unreachable_code, reason = "tells what the block gives")]
+                Some(())
             });
         }
     });

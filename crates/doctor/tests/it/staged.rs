@@ -7,7 +7,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use doctor::Depth;
 use futures_util::future::join_all;
 
-use crate::stage::{Api, Cluster, Machine, PRIVATE, PUBLIC, Says, TOKEN, ZONE, deaf, dns, nobody, now, proxy, says};
+use crate::stage::{
+    Api, Cluster, Machine, PRIVATE, PUBLIC, Says, TOKEN, ZONE, deaf, dns, narrow, nobody, now, proxy, says,
+};
 
 const HERE: [u8; 4] = [127, 0, 0, 1];
 
@@ -261,6 +263,31 @@ async fn an_api_server_that_is_ill_and_a_clock_that_is_wrong_are_told_from_the_n
     let (_, diagnosis) = machine.diagnose(&kubeconfig(ahead, &token()), Depth::Plain).await;
     assert!(diagnosis.cause.is_none());
     assert_eq!(diagnosis.notes.iter().map(|note| note.code.name()).collect::<Vec<_>>(), ["CLOCK_SKEW"]);
+}
+
+#[tokio::test]
+async fn a_link_that_loses_large_packets_is_told_with_what_still_fits() {
+    let cluster = Cluster::new();
+    let port = narrow(cluster.api(&[PRIVATE], Api::Sound).await, 2000).await;
+    let kubeconfig = cluster.kubeconfig(&format!("https://{PRIVATE}:{port}"), "", &token());
+    let machine = Machine::told(PRIVATE);
+    assert_eq!(machine.verdict(&kubeconfig).await, "healthy", "small requests pass");
+    let (seen, diagnosis) = machine.diagnose(&kubeconfig, Depth::Deep).await;
+    assert_eq!(seen.deep.unwrap().largest_answered, Some(1250));
+    let cause = diagnosis.cause.unwrap();
+    assert_eq!(cause.code.name(), "LARGE_PACKETS_LOST");
+    assert!(cause.fixes[0].command.as_ref().unwrap().ends_with(" mtu 1500"), "{cause:?}");
+}
+
+#[tokio::test]
+async fn a_server_with_an_ipv6_address_only_gives_that() {
+    let six = dns(&[(PRIVATE, Says::Six)]).await;
+    let cluster = Cluster::new();
+    let machine = Machine { servers: vec![six], ..Machine::told(PRIVATE) };
+    let kubeconfig = cluster.kubeconfig(&format!("https://{PRIVATE}:{}", nobody().await), "", &token());
+    let (seen, _) = machine.diagnose(&kubeconfig, Depth::Plain).await;
+    let addresses = seen.names[0].servers[0].reply.addresses().unwrap();
+    assert_eq!(addresses, [std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)]);
 }
 
 #[tokio::test]

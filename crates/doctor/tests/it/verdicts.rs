@@ -302,7 +302,7 @@ fn every_difference_from_a_sound_observation_has_its_verdict() {
                     message: Some("No agent available".into()),
                     kubernetes: true,
                 };
-                seen.deep = Some(Deep { large_request: Some(true), logs: Some(logs) });
+                seen.deep = Some(Deep { large_request: Some(true), logs: Some(logs), ..Deep::default() });
             },
             Some(Code::LogsExecFail),
         ),
@@ -311,7 +311,7 @@ fn every_difference_from_a_sound_observation_has_its_verdict() {
             PRIVATE,
             |seen| {
                 let logs = RequestOutcome::Answered { status: 403, message: None, kubernetes: true };
-                seen.deep = Some(Deep { large_request: Some(true), logs: Some(logs) });
+                seen.deep = Some(Deep { large_request: Some(true), logs: Some(logs), ..Deep::default() });
             },
             None,
         ),
@@ -320,7 +320,7 @@ fn every_difference_from_a_sound_observation_has_its_verdict() {
             PRIVATE,
             |seen| {
                 let logs = RequestOutcome::Answered { status: 501, message: None, kubernetes: true };
-                seen.deep = Some(Deep { large_request: Some(true), logs: Some(logs) });
+                seen.deep = Some(Deep { large_request: Some(true), logs: Some(logs), ..Deep::default() });
             },
             None,
         ),
@@ -328,7 +328,7 @@ fn every_difference_from_a_sound_observation_has_its_verdict() {
             "large packets are lost",
             PRIVATE,
             |seen| {
-                seen.deep = Some(Deep { large_request: Some(false), logs: None });
+                seen.deep = Some(Deep { large_request: Some(false), ..Deep::default() });
             },
             Some(Code::LargePacketsLost),
         ),
@@ -386,4 +386,15 @@ fn a_proxy_that_is_not_needed_is_told_from_the_direct_way() {
     let cause = diagnose(&seen).cause.unwrap();
     assert_eq!(cause.code, Code::ProxyInTheWay);
     assert!(cause.evidence.contains(&"without it the API server answers at 10.224.0.4".to_owned()), "{cause:?}");
+}
+
+#[test]
+fn addresses_of_the_other_family_that_are_not_reached_are_noted() {
+    let mut seen = sound(PRIVATE);
+    let mut six = seen.connections[0].clone();
+    (six.address, six.tcp, six.tls, six.route) = ("fd00::4".parse().unwrap(), unreachable(), None, None);
+    seen.connections.push(six);
+    let diagnosis = diagnose(&seen);
+    let notes: Vec<Code> = diagnosis.notes.iter().map(|note| note.code).collect();
+    assert_eq!((diagnosis.cause, notes), (None, vec![Code::Ipv6NotReached]));
 }
