@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     process::Command,
     sync::{Arc, Mutex},
 };
@@ -20,11 +20,10 @@ use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpListener, UdpSocket},
     task::JoinHandle,
-    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{MACHINE_PORT, NAME_PORT, probe::SILENCE};
+use crate::{MACHINE_PORT, NAME_PORT};
 
 /// What an appliance's owner sets up.
 const MASQUERADE: &str = "add table ip appliance; add chain ip appliance out { type nat hook postrouting priority 100; }; \
@@ -175,30 +174,35 @@ async fn say(listener: TcpListener, who: String) {
 /// Says which cluster was come to.
 async fn api_servers(listener: TcpListener, planned: Arc<Mutex<plan::Fabric>>) {
     while let Ok((mut stream, _)) = listener.accept().await {
-        let Ok(std::net::SocketAddr::V4(at)) = stream.local_addr() else { continue };
+        let Ok(SocketAddr::V4(at)) = stream.local_addr() else { continue };
         let cluster = planned.lock().expect("no panic").cluster_at(*at.ip()).map(|id| id.name().to_owned());
         let who = cluster.unwrap_or_else(|| format!("nobody's API server {at}"));
         let _ = stream.write_all(who.as_bytes()).await;
     }
 }
 
-/// A DNS server that knows nothing itself.
+/// A DNS server that knows nothing itself: every question is asked further under a number of its
+/// own, so that one that nobody answers holds up no other.
 async fn forward(questions: UdpSocket, further: UdpSocket, server: SocketAddrV4) {
     let (mut question, mut answer) = ([0; 1500], [0; 1500]);
-    while let Ok((length, from)) = questions.recv_from(&mut question).await {
-        let asked = further.send_to(&question[..length], server).await;
-        let answered = async {
-            while let Ok(length) = further.recv(&mut answer).await {
-                if answer[..2] == question[..2] {
-                    return Some(length);
+    let mut asked: BTreeMap<u16, (SocketAddr, [u8; 2])> = BTreeMap::new();
+    let mut last: u16 = 0;
+    loop {
+        tokio::select! {
+            Ok((length @ 2.., from)) = questions.recv_from(&mut question) => {
+                last = last.wrapping_add(1);
+                asked.insert(last, (from, [question[0], question[1]]));
+                question[..2].copy_from_slice(&last.to_be_bytes());
+                let _ = further.send_to(&question[..length], server).await;
+            }
+            Ok(length @ 2..) = further.recv(&mut answer) => {
+                if let Some((from, id)) = asked.remove(&u16::from_be_bytes([answer[0], answer[1]])) {
+                    answer[..2].copy_from_slice(&id);
+                    let _ = questions.send_to(&answer[..length], from).await;
                 }
             }
-            None
-        };
-        if asked.is_ok()
-            && let Ok(Some(length)) = timeout(SILENCE, answered).await
-        {
-            let _ = questions.send_to(&answer[..length], from).await;
+            // A datagram that could not be delivered: whoever asked asks again.
+            else => tokio::task::yield_now().await,
         }
     }
 }

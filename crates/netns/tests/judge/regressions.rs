@@ -116,3 +116,8 @@ fn what_a_machine_passes_on_reaches_a_peers_gateway_only_if_the_peer_lets_it_in(
         ],
     );
 }
+
+#[test]
+fn nobody_is_at_the_address_from_which_an_outbound_endpoint_asks() {
+    holds("outbound", &[0, 1], &[Piece::Resolver { network: 0 }, peering(0, 1, true)]);
+}

@@ -32,6 +32,18 @@ pub struct PacketRule {
     pub allow: bool,
 }
 
+impl PacketRule {
+    /// Nothing passes.
+    pub(super) const DENY_ALL: Self = Self {
+        protocol: None,
+        sources: Addresses::Any,
+        source_ports: Vec::new(),
+        destinations: Addresses::Any,
+        ports: Vec::new(),
+        allow: false,
+    };
+}
+
 /// A transport protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the protocol of that name")]

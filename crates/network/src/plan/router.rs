@@ -129,18 +129,20 @@ impl Router<'_> {
         self.filter.interfaces.insert(machine_link(address), filter);
     }
 
-    /// Somebody at an address of a subnet that nobody has.
+    /// Somebody at an address of a subnet that nobody has: who asks there is answered by nobody.
     fn add_visitor(&mut self, subnet: &Subnet) {
         let visitor = Place::Visitor(subnet.id.clone());
         let Some(address) = self.network.subnet_seat(&subnet.id).map(|seat| seat.address) else { return };
         let Some(namespace) = self.seat(address, &visitor, subnet) else { return };
         self.unit.add(visitor, namespace);
         let shared = [subnet.network_security_group.as_ref()];
+        let nobody = GroupId("nobody".to_owned());
+        self.filter.groups.entry(nobody.clone()).or_insert_with(|| vec![PacketRule::DENY_ALL]);
         let filter = InterfaceFilter {
             addresses: vec![address],
             forwards: false,
             outbound: self.groups(Direction::Outbound, shared, &subnet.id),
-            inbound: self.groups(Direction::Inbound, shared, &subnet.id),
+            inbound: vec![nobody],
         };
         self.filter.interfaces.insert(machine_link(address), filter);
         if let Some(table) = self.table_of(&subnet.id) {
