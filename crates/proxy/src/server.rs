@@ -8,7 +8,7 @@ use std::{io, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use network::{Disposition, Host, Network, ResourceId, Silent, Trace, Vantage};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::timeout,
@@ -19,6 +19,8 @@ use crate::{HandshakeError, connect, refusal, relay::relay, socks5};
 
 /// Time a client has to say where it wants to go.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Octets of a request that are read at once.
+const HEAD_ROOM: usize = 1024;
 /// Connections one vantage may have open.
 const CONNECTIONS_MAX: usize = 1024;
 /// How long, and how much, is read from a client that was refused.
@@ -85,54 +87,53 @@ impl Proxy {
         }
     }
 
-    async fn client(&self, vantage: &Vantage, mut stream: TcpStream) -> Result<(), HandshakeError> {
+    async fn client(&self, vantage: &Vantage, stream: TcpStream) -> Result<(), HandshakeError> {
         stream.set_nodelay(true)?;
+        let mut stream = BufReader::with_capacity(HEAD_ROOM, stream);
         let opened = timeout(HANDSHAKE_TIMEOUT, self.handshake(vantage, &mut stream)).await;
         match opened.unwrap_or(Err(HandshakeError::TimedOut)) {
-            Ok(Some(server)) => Ok(relay(&mut stream, server).await?),
-            Ok(None) => Ok(linger(&mut stream).await?),
+            Ok(Some(server)) => Ok(relay(stream.get_mut(), server).await?),
+            Ok(None) => Ok(linger(stream.get_mut()).await?),
             Err(error) => {
-                linger(&mut stream).await?;
+                linger(stream.get_mut()).await?;
                 Err(error)
             }
         }
     }
 
-    /// The connection the client asked for; `None` when it was refused and told so.
+    /// The connection the client asked for, which has been told what the client said early; `None`
+    /// when it was refused and told so.
     async fn handshake(
         &self,
         vantage: &Vantage,
-        stream: &mut TcpStream,
+        stream: &mut BufReader<TcpStream>,
     ) -> Result<Option<Box<dyn Stream>>, HandshakeError> {
-        let mut first = [0];
-        if stream.peek(&mut first).await? == 0 {
-            return Ok(None);
-        }
-        if first[0] == socks5::VERSION {
+        let Some(first) = stream.fill_buf().await?.first().copied() else { return Ok(None) };
+        let mut early = Vec::new();
+        let opened = if first == socks5::VERSION {
             let (host, port) = socks5::accept(stream).await?;
-            return match self.open(vantage, &host, port) {
-                Ok(server) => {
-                    socks5::reply(stream, refusal::SocksReply::Succeeded).await?;
-                    Ok(Some(server))
-                }
-                Err(trace) => {
-                    socks5::reply(stream, refusal::socks_reply(&trace.disposition)).await?;
-                    Ok(None)
-                }
-            };
-        }
-        let connect::Connect { host, port, early } = connect::accept(stream).await?;
-        match self.open(vantage, &host, port) {
-            Ok(mut server) => {
-                stream.write_all(connect::ESTABLISHED).await?;
-                server.write_all(&early).await?;
-                Ok(Some(server))
+            let opened = self.open(vantage, &host, port);
+            let reply = opened
+                .as_ref()
+                .map_or_else(|trace| refusal::socks_reply(&trace.disposition), |_| refusal::SocksReply::Succeeded);
+            socks5::reply(stream, reply).await?;
+            opened
+        } else {
+            let connect::Connect { host, port, early: said } = connect::accept(stream).await?;
+            early = said;
+            let opened = self.open(vantage, &host, port);
+            match &opened {
+                Ok(_) => stream.write_all(connect::ESTABLISHED).await?,
+                Err(trace) => stream.write_all(&refusal::http_refusal(trace)).await?,
             }
-            Err(trace) => {
-                stream.write_all(&refusal::http_refusal(&trace)).await?;
-                Ok(None)
-            }
+            opened
+        };
+        let Ok(mut server) = opened else { return Ok(None) };
+        early.extend_from_slice(stream.buffer());
+        if !early.is_empty() {
+            server.write_all(&early).await?;
         }
+        Ok(Some(server))
     }
 
     fn open(&self, vantage: &Vantage, host: &Host, port: u16) -> Result<Box<dyn Stream>, Box<Trace>> {

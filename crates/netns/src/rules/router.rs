@@ -118,6 +118,7 @@ fn arrive<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>
         }
     }
     rules.rule(CHAIN, [is_known(), accept()]);
+    rules.rule(CHAIN, [is_reset(), accept()]);
     let mut platform = filter.dns.iter().chain(&filter.metadata).peekable();
     if platform.peek().is_some() {
         // Groups do not see Azure-provided DNS, nor the host's metadata service.
@@ -222,6 +223,8 @@ fn forward<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a
     const CHAIN: &str = "onward";
     const TO_MACHINE: &str = "to_machine";
     rules.chain(TO_MACHINE);
+    // A refusal ends its flow where it is first seen; led through an appliance it comes by once more.
+    rules.rule(TO_MACHINE, [is_reset(), accept()]);
     let inbound = filter.interfaces.iter().map(|(link, interface)| (link, &interface.inbound));
     let inbound = groups.by_key(inbound);
     if !inbound.is_empty() {

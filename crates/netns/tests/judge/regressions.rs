@@ -1,7 +1,7 @@
 //! Differences that the judge has found: each with the least estate that shows it.
 
 use crate::{
-    estate::{Estate, Machine, Piece},
+    estate::{Estate, Machine, Piece, Rule},
     from_nothing, runtime, skip,
 };
 
@@ -120,4 +120,18 @@ fn what_a_machine_passes_on_reaches_a_peers_gateway_only_if_the_peer_lets_it_in(
 #[test]
 fn nobody_is_at_the_address_from_which_an_outbound_endpoint_asks() {
     holds("outbound", &[0, 1], &[Piece::Resolver { network: 0 }, peering(0, 1, true)]);
+}
+
+#[test]
+fn a_refusal_comes_back_by_an_appliance_to_who_takes_nothing_else() {
+    holds("refusal", &[0, 1], &[Piece::Resolver { network: 0 }, routes(0, 1, &[("10.0.0.0/16", "10.0.0.5")])]);
+    let nothing = Rule { inbound: true, allow: false, protocol: "*", source: "*", destination: "*", port: "*" };
+    holds(
+        "guarded",
+        &[0, 1],
+        &[
+            Piece::MachineGroup { network: 0, slot: 0, rules: vec![nothing] },
+            routes(0, 1, &[("10.0.0.0/16", "10.0.0.5")]),
+        ],
+    );
 }

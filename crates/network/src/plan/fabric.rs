@@ -85,9 +85,7 @@ impl Fabric {
         next.visited = visited.clone();
         let come_or_gone = self.visited.clone().symmetric_difference(visited.clone());
         let visited = come_or_gone.iter().filter_map(ResourceId::parent).map(UnitId::Network);
-        for unit in self.changed(network).into_iter().chain(visited).collect::<BTreeSet<_>>() {
-            next.replace(unit, network);
-        }
+        next.replace(self.changed(network).into_iter().chain(visited).collect(), network);
         let backbone = backbone::namespace(network, &next.backbone_routes);
         if next.namespaces.get(&Place::Backbone).is_none_or(|old| **old != backbone) {
             next.namespaces.insert(Place::Backbone, Arc::new(backbone));
@@ -160,30 +158,43 @@ impl Fabric {
         units
     }
 
-    fn replace(&mut self, id: UnitId, network: &Network) {
-        let old = self.units.remove(&id);
-        if let Some(old) = &old {
-            for (place, _) in &old.namespaces {
-                self.namespaces.remove(place);
+    /// Compiles units again. What one had and another has now, as a private endpoint that stands in
+    /// another network, is kept: the old go before the new come, and numbers are given back at last.
+    fn replace(&mut self, ids: BTreeSet<UnitId>, network: &Network) {
+        let old: Vec<(UnitId, Option<Arc<Unit>>)> = ids.into_iter().map(|id| (id.clone(), self.take(&id))).collect();
+        let mut entrances = BTreeSet::new();
+        for (id, _) in &old {
+            let Some(unit) = Unit::compile(id, network, &self.visited, &mut self.numbers) else { continue };
+            self.namespaces.extend(unit.namespaces.iter().cloned());
+            self.veths.extend(unit.veths.iter().cloned());
+            self.backbone_routes.extend(unit.backbone.iter().cloned());
+            entrances.extend(unit.entrances.iter().cloned());
+            self.units.insert(id.clone(), Arc::new(unit));
+        }
+        for (id, old) in &old {
+            for entrance in old.iter().flat_map(|old| &old.entrances).filter(|held| !entrances.contains(held)) {
+                self.numbers.entrances.release(entrance);
             }
-            for veth in &old.veths {
-                self.veths.remove(veth);
-            }
-            for route in &old.backbone {
-                self.backbone_routes.remove(route);
+            if !self.units.contains_key(id) {
+                let places = old.iter().flat_map(|old| &old.namespaces).map(|(place, _)| place);
+                self.numbers.forget(id, places.filter(|place| !self.namespaces.contains_key(*place)));
             }
         }
-        let Some(unit) = Unit::compile(&id, network, &self.visited, &mut self.numbers) else {
-            self.numbers.forget(&id, old.as_deref());
-            return;
-        };
-        for entrance in old.iter().flat_map(|old| &old.entrances).filter(|held| !unit.entrances.contains(held)) {
-            self.numbers.entrances.release(entrance);
+    }
+
+    /// Takes a unit out, with all that it has.
+    fn take(&mut self, id: &UnitId) -> Option<Arc<Unit>> {
+        let unit = self.units.remove(id)?;
+        for (place, _) in &unit.namespaces {
+            self.namespaces.remove(place);
         }
-        self.namespaces.extend(unit.namespaces.iter().cloned());
-        self.veths.extend(unit.veths.iter().cloned());
-        self.backbone_routes.extend(unit.backbone.iter().cloned());
-        self.units.insert(id, Arc::new(unit));
+        for veth in &unit.veths {
+            self.veths.remove(veth);
+        }
+        for route in &unit.backbone {
+            self.backbone_routes.remove(route);
+        }
+        Some(unit)
     }
 }
 
@@ -228,13 +239,10 @@ impl FabricNumbers {
         if matches!(place, Place::Network(_)) { &mut self.networks } else { &mut self.hosts }
     }
 
-    /// Gives back what a unit that is no more had.
-    fn forget(&mut self, id: &UnitId, old: Option<&Unit>) {
-        for (place, _) in old.into_iter().flat_map(|unit| &unit.namespaces) {
+    /// Gives back the numbers of a unit that is no more, and of its places that nobody has now.
+    fn forget<'a>(&mut self, id: &UnitId, places: impl Iterator<Item = &'a Place>) {
+        for place in places {
             self.of(place).release(place);
-        }
-        for entrance in old.into_iter().flat_map(|unit| &unit.entrances) {
-            self.entrances.release(entrance);
         }
         match id {
             UnitId::Network(network) => self.steering.release_all(|(from, _)| from == network),

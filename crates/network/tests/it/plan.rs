@@ -176,6 +176,33 @@ fn a_change_to_one_network_is_planned_for_that_network_only() {
 }
 
 #[test]
+fn an_endpoint_or_a_machine_that_stands_in_another_network_now_is_there_and_nowhere_else() {
+    let (here, there) = ("first", "second");
+    let stands_in = |network| {
+        let networks = Sketch::new().network(here, "10.1.0.0/16").network(there, "10.2.0.0/16");
+        let (endpoint, machine) = if network == here { ("10.1.0.4", "10.1.0.9") } else { ("10.2.0.4", "10.2.0.9") };
+        let sketch = networks.private_cluster("a", network, endpoint, true).nic("vm", network, machine);
+        Network::compile(&sketch.estate())
+    };
+    for (from, to) in [(here, there), (there, here)] {
+        let fabric = Fabric::compile(&stands_in(from)).advance(&stands_in(to));
+        let wanted = Kernel::wanted(&Fabric::compile(&stands_in(to)));
+        let places = |kernel: Kernel| kernel.places.into_keys().collect::<Vec<_>>();
+        assert_eq!(places(Kernel::wanted(&fabric)), places(wanted), "{from} to {to}");
+        let routers = fabric.namespaces.values().filter_map(|namespace| match &namespace.filter {
+            Filter::Router(filter) => Some(filter.endpoints.values()),
+            _ => None,
+        });
+        let clusters: Vec<_> = routers.flatten().map(|endpoint| fabric.cluster_at(*endpoint.server.ip())).collect();
+        assert_eq!(
+            clusters.iter().map(|id| id.map(azure::ResourceId::name)).collect::<Vec<_>>(),
+            [Some("a")],
+            "{from} to {to}"
+        );
+    }
+}
+
+#[test]
 fn an_endpoint_that_is_no_longer_approved_leads_nowhere() {
     let sketch = Sketch::new().network("a", "10.224.0.0/16").private_cluster("c", "a", "10.224.0.4", true);
     let endpoints = |sketch: Sketch| {
