@@ -90,7 +90,8 @@ pub enum Filter {
 /// the endpoint it is for, none of which see [`dns`](Self::dns) and [`metadata`](Self::metadata); translation into an endpoint or to
 /// the machine behind a public address; for what goes to or comes from an API server, whether the
 /// flow's endpoint still leads there, whatever the flow's age; unless its flow is known, whether the
-/// one link leads to the other, and the groups of its receiver; translation of its source.
+/// one link leads to the other, and the groups of its receiver; translation of its source. Groups do
+/// not see TCP resets: they begin nothing, and the first one ends its flow.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RouterFilter {
     /// The link to the backbone.
