@@ -24,6 +24,7 @@ mod health;
 mod kinds;
 mod managed_fields;
 mod nodes;
+mod notices;
 mod object;
 mod objects;
 mod openapi;

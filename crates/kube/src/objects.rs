@@ -15,7 +15,7 @@ use crate::{
     custom::Compiled,
     deletion::{is_doomed, is_held},
     managed_fields::{self, Type, Writer},
-    nodes,
+    nodes, notices,
     object::{self, Birth},
     patch::{self, PatchType},
     registry::Resource,
@@ -157,6 +157,7 @@ impl ObjectStore {
         }
         let mut warnings = object::check_fields(row, &body, options.field_validation)?;
         warnings.extend(row.custom().and_then(|version| version.warning.clone()));
+        warnings.extend(notices::of(row, &body).map(str::to_owned));
         let uid = uuid::Uuid::new_v4().to_string();
         let suffix: String = (0..5).map(|_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())])).collect();
         object::create(row, &mut body, &Birth { now: self.now, uid, suffix: &suffix })?;

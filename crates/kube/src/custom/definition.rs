@@ -59,9 +59,6 @@ pub(crate) fn validate(definition: &Value) -> Vec<Cause> {
     if !matches!(spec["scope"].as_str(), Some("Namespaced" | "Cluster")) {
         causes.push(unsupported("spec.scope", &spec["scope"], "\"Cluster\", \"Namespaced\""));
     }
-    if spec["conversion"]["strategy"] == "Webhook" {
-        causes.push(unsupported("spec.conversion.strategy", &spec["conversion"]["strategy"], "\"None\""));
-    }
     let versions = spec["versions"].as_array().map_or(&[][..], Vec::as_slice);
     if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
         let detail = "must have exactly one version marked as storage version";
