@@ -122,6 +122,7 @@ impl Client {
                 let (make, done) = (Arc::clone(&make), Arc::clone(&done));
                 tokio::spawn(async move {
                     while begun.elapsed() < RUN {
+                        sender.ready().await.unwrap();
                         let request = make(done.fetch_add(1, Ordering::Relaxed));
                         let response = sender.send_request(request).await.unwrap();
                         assert!(response.status().is_success(), "{}", response.status());
@@ -208,6 +209,7 @@ async fn watch_latency(client: &Client) {
     let mut sender = client.connect().await;
     let mut latencies = Vec::new();
     for round in 0..20 {
+        sender.ready().await.unwrap();
         let begun = Instant::now();
         let maps = "/api/v1/namespaces/kube-public/configmaps";
         let request = Client::request(Method::POST, maps, &map(&format!("w-watch{round}")));
