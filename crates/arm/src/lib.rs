@@ -35,4 +35,5 @@ mod tests;
 
 pub use entra::ServicePrincipal;
 pub use hooks::{Clock, CommandResult, CommandRunner, ExtraRoutes, Publish, SystemClock};
+pub use operations::OperationStatus;
 pub use plane::{ManagementPlane, OpenError, Options, Pace};

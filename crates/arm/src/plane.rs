@@ -27,7 +27,7 @@ use crate::{
     entra::{Entra, EntraOptions, InvalidEntra, ServicePrincipal},
     hooks::{Clock, CommandResult, CommandRunner, Publish},
     journal::{self, Loaded},
-    operations::{Act, Operation, Operations},
+    operations::{Act, Operation, OperationStatus, Operations},
     provider::{Entropy, Lab, Work},
     providers::compute::images,
     providers::network::vpn,
@@ -189,6 +189,11 @@ impl ManagementPlane {
     /// What clients of the managed identity endpoints send as `X-IDENTITY-HEADER`.
     pub fn identity_secret(&self) -> &Redacted<String> {
         &self.0.identity_secret
+    }
+
+    /// The operations that are remembered, the latest first; at most `most`.
+    pub fn operations(&self, most: usize) -> Vec<OperationStatus> {
+        self.0.operations().latest(most).into_iter().map(|operation| operation.report()).collect()
     }
 
     /// Answers one request; the body is whole and bounded already.

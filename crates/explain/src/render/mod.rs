@@ -1,6 +1,6 @@
 //! Explanations as people, scripts and pages read them: pure functions from what was found to text.
 
-mod words;
+pub mod words;
 
 pub mod findings;
 pub mod json;

@@ -4,7 +4,7 @@ use azure::{ResourceId, model::Direction};
 use network::{Hop, NextHop, RouteSource};
 
 /// A step on the way to an answer; `None` for a step on the way of packets.
-pub(crate) fn name_step(hop: &Hop) -> Option<String> {
+pub fn name_step(hop: &Hop) -> Option<String> {
     Some(match hop {
         Hop::HostsEntry { name, address } => format!("the hosts file says {address} for {name}"),
         Hop::Ask { responder } => format!("asks {}", responder.describe()),
@@ -25,7 +25,7 @@ pub(crate) fn name_step(hop: &Hop) -> Option<String> {
 }
 
 /// A step on the way of packets; `None` for a step on the way to an answer.
-pub(crate) fn packet_step(hop: &Hop) -> Option<String> {
+pub fn packet_step(hop: &Hop) -> Option<String> {
     Some(match hop {
         Hop::Route { to, subnet, route } => {
             let from = subnet

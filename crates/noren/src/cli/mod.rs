@@ -8,6 +8,7 @@ mod env;
 mod exec;
 mod explain;
 mod kubeconfig;
+mod portal;
 pub(crate) mod progress;
 mod status;
 pub(crate) mod style;
@@ -73,6 +74,8 @@ enum Command {
     Shell(exec::ShellOptions),
     /// Write the packets that pass at a vantage as a pcap file
     Capture(capture::CaptureOptions),
+    /// Print a link to the lab's web page that lets one browser in, once
+    Portal(LabArgs),
     /// Stop the lab
     Down(LabArgs),
     /// The kernel plane's helper, started by the lab
@@ -189,6 +192,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Done> {
         Command::Explain(options) => explain::run(&options, &mut out).await?,
         Command::Doctor(options) => doctor::run(&options, &mut out).await?,
         Command::Kubeconfig(options) => kubeconfig::run(&options, &mut out).await?,
+        Command::Portal(lab) => portal::run(&lab, &mut out).await?,
         Command::Down(lab) => down::run(&lab, &mut out).await?,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -18,10 +18,11 @@ pub(super) struct StatusOptions {
 
 /// Prints the state of the running lab.
 pub(super) async fn run(options: &StatusOptions, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let status = options.lab.connect()?.status().await?;
+    let control = options.lab.connect()?;
+    let status = control.status().await?;
     match options.output {
         Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?,
-        Output::Table => write!(out, "{}", render(&status))?,
+        Output::Table => write!(out, "{}", render(&status, &control.portal_link().await?))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -43,9 +44,9 @@ fn vpn_server(server: &VpnServerStatus) -> String {
     }
 }
 
-fn render(status: &Status) -> String {
+fn render(status: &Status, portal: &str) -> String {
     let mut text = format!(
-        "ARM and Entra ID  {}\ndata              {}\ndata plane        {}\nresources         {} at revision {}\n",
+        "ARM and Entra ID  {}\nportal            {portal} (works once)\ndata              {}\ndata plane        {}\nresources         {} at revision {}\n",
         status.arm,
         status.data.as_deref().unwrap_or("in memory"),
         plane(&status.plane),

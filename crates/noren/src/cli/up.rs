@@ -63,7 +63,7 @@ pub(super) async fn run(options: UpOptions, out: &mut impl Write) -> anyhow::Res
     let status = lab.status();
     match options.output {
         Output::Json => writeln!(out, "{}", serde_json::to_string(&status)?)?,
-        Output::Table => write!(out, "{}", welcome(&status, started, scratch.is_some()))?,
+        Output::Table => write!(out, "{}", welcome(&status, &lab.portal_link(), started, scratch.is_some()))?,
     }
     out.flush()?;
     tokio::select! {
@@ -98,14 +98,14 @@ async fn wait_for_release(data: &DataDir) -> anyhow::Result<()> {
     tokio::time::timeout(RELEASE_TIME, released).await.unwrap_or(Ok(()))
 }
 
-fn welcome(status: &Status, started: Instant, ephemeral: bool) -> String {
+fn welcome(status: &Status, portal: &str, started: Instant, ephemeral: bool) -> String {
     let public = status.views.iter().find(|view| view.network.is_none());
     let data = status.data.as_deref().unwrap_or_default();
     // Other shells find a lab at its usual place only.
     let usual = DataDir::locate(None).is_ok_and(|usual| usual.path().to_str() == Some(data));
     let flag = if usual { String::new() } else { format!(" --data {}", shlex::try_quote(data).unwrap_or(data.into())) };
     let mut text = format!(
-        "{}\n\n  ARM and Entra ID   {}\n  public DNS         {}\n  data               {data}{}\n",
+        "{}\n\n  ARM and Entra ID   {}\n  public DNS         {}\n  portal             {portal}\n                     (works once; `noren portal{flag}` prints another)\n  data               {data}{}\n",
         style::heading(&format!("lab ready in {} ms", started.elapsed().as_millis())),
         status.arm,
         public.map_or_else(|| "not listening".to_owned(), |view| view.address.to_string()),

@@ -23,8 +23,10 @@ pub(crate) struct ArmClient {
 pub(crate) struct Refused {
     method: reqwest::Method,
     path: String,
-    code: String,
-    message: String,
+    /// ARM's code.
+    pub(crate) code: String,
+    /// ARM's message.
+    pub(crate) message: String,
 }
 
 impl ArmClient {
@@ -79,7 +81,13 @@ impl ArmClient {
         self.send(reqwest::Method::POST, &format!("{id}/{action}"), Some(&json!({}))).await
     }
 
-    async fn send(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    /// Sends any request; `path` may carry a query.
+    pub(crate) async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
         let separator = if path.contains('?') { '&' } else { '?' };
         let url = format!("{}{path}{separator}api-version={API_VERSION}", self.url);
         let mut request = self.http.request(method.clone(), url).bearer_auth(&self.token);

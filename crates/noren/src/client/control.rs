@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     failure::Failure,
-    lab::{DataDir, DeclaredEstate, Running, Stand, StandRequest, Status},
+    lab::{DataDir, DeclaredEstate, PortalLink, Running, Stand, StandRequest, Status},
 };
 
 /// A connection to the controls of a running lab.
@@ -41,6 +41,12 @@ impl Control {
     pub(crate) async fn estate(&self) -> anyhow::Result<azure::Estate> {
         let declared: DeclaredEstate = self.call(reqwest::Method::GET, "estate").await?;
         Ok(declared.estate())
+    }
+
+    /// A link to the portal that lets one browser in, once.
+    pub(crate) async fn portal_link(&self) -> anyhow::Result<String> {
+        let link: PortalLink = self.call(reqwest::Method::POST, "portal").await?;
+        Ok(link.url)
     }
 
     /// How to stand at the vantage that `text` names.

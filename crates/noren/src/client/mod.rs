@@ -1,11 +1,12 @@
 //! The command line's side of a lab: its controls, and ARM as any client sees it.
 
+pub(crate) mod api_server;
 mod arm;
 mod control;
 pub(crate) mod dns;
 pub(crate) mod kubeconfig;
 
-pub(crate) use arm::ArmClient;
+pub(crate) use arm::{ArmClient, Refused};
 pub(crate) use control::{Control, not_running};
 
 use anyhow::Context;

@@ -1,6 +1,7 @@
 //! The lab's own controls, under `/lab/`: for whoever can read the control token in its directory.
 //!
-//! `GET status`, `GET estate`, `POST shutdown`, `POST stand` (how to run a program at a vantage).
+//! `GET status`, `GET estate`, `POST shutdown`, `POST stand` (how to run a program at a vantage),
+//! `POST portal` (a link to the portal that works once).
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    running::StandRequest,
+    running::{PortalLink, StandRequest},
     status::{Reporter, StandError},
 };
 
@@ -20,14 +21,20 @@ use super::{
 #[derive(Clone)]
 pub(super) struct Control {
     reporter: Reporter,
+    portal: Arc<portal::Portal>,
     token: Arc<Redacted<String>>,
     shutdown: CancellationToken,
 }
 
 impl Control {
     /// Controls for whoever shows `token`.
-    pub(super) fn new(reporter: Reporter, token: Redacted<String>, shutdown: CancellationToken) -> Self {
-        Self { reporter, token: Arc::new(token), shutdown }
+    pub(super) fn new(
+        reporter: Reporter,
+        portal: Arc<portal::Portal>,
+        token: Redacted<String>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { reporter, portal, token: Arc::new(token), shutdown }
     }
 
     async fn answer(self, request: Parts, body: Bytes) -> Option<Response<Bytes>> {
@@ -42,6 +49,7 @@ impl Control {
                 self.shutdown.cancel();
                 Some(reply(StatusCode::ACCEPTED, &json!({})))
             }
+            (&Method::POST, "portal") => Some(reply(StatusCode::OK, &PortalLink { url: self.portal.link() })),
             (&Method::POST, "stand") => Some(self.stand(&body).await),
             _ => Some(reply(StatusCode::NOT_FOUND, &json!({"error": "there is no such control"}))),
         }

@@ -21,6 +21,7 @@ mod kernel;
 #[cfg(not(target_os = "linux"))]
 #[path = "no_kernel.rs"]
 mod kernel;
+mod portal;
 mod ports;
 mod running;
 #[cfg(target_os = "linux")]
@@ -51,12 +52,14 @@ use ports::{Ports, bind_tcp};
 pub(crate) use data_dir::DataDir;
 pub(crate) use estate::DeclaredEstate;
 pub(crate) use running::{
-    ClusterStatus, PlaneStatus, Running, SignIn, Stand, StandRequest, Status, VantageStatus, VpnServerStatus,
+    ClusterStatus, PlaneStatus, PortalLink, Running, SignIn, Stand, StandRequest, Status, VantageStatus,
+    VpnServerStatus,
 };
 
 /// Below this the store keeps what the lab itself needs: its authority and its ports.
 const AUTHORITY_KEY: &str = "/noren/authority";
 const ARM_PORT_KEY: &str = "/noren/port/arm";
+const PORTAL_PORT_KEY: &str = "/noren/port/portal";
 /// How long the lab's authority and certificates are valid, in days.
 const LIFETIME_DAYS: u32 = 3650;
 /// How long stopping may take before what still runs is left behind.
@@ -104,6 +107,7 @@ pub(crate) struct Lab {
     vpn_servers: watch::Receiver<Vec<VpnServerStatus>>,
     running: Running,
     authority_pem: String,
+    portal: Arc<::portal::Portal>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
@@ -117,14 +121,10 @@ impl Lab {
         tokio::task::spawn_blocking(|| drop(pki::random_token(1)));
         let store = open_store(options.data.as_ref())?;
         let authority = authority(&store).await?;
-        let remembered = remembered_port(&store)?;
-        let listener = bind_tcp(remembered).context("cannot listen on loopback")?;
+        let listener = listener(&store, ARM_PORT_KEY).await?;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let port = listener.local_addr()?.port();
-        if remembered != Some(port) {
-            store.commit(Transaction::new().put(ARM_PORT_KEY, port.to_string())).await?;
-        }
         let url = format!("https://localhost:{port}");
 
         let ports = tokio::task::spawn_blocking({
@@ -136,6 +136,7 @@ impl Lab {
         let tasks = TaskTracker::new();
         let network = Arc::new(ArcSwap::from_pointee(Network::default()));
         let changed = Arc::new(Notify::new());
+        let (revised, revisions) = watch::channel(0);
         let api_server = kube::ApiServer::new(store.clone(), Arc::new(jiff::Timestamp::now));
         let backend = Arc::new(backend::Backend::new(api_server.clone(), Arc::clone(&network)));
         let plane = ManagementPlane::open(
@@ -144,13 +145,14 @@ impl Lab {
                 pace: options.pace,
                 base_url: url.clone(),
                 clock: Arc::new(SystemClock),
-                publish: publisher(Arc::clone(&network), Arc::clone(&changed)),
+                publish: publisher(Arc::clone(&network), Arc::clone(&changed), revised.clone()),
                 runner: Arc::new(commands::Runner::new(Arc::clone(&backend), Arc::clone(&network))),
             },
         )
         .await
         .context("the management plane does not open")?;
         network.store(Arc::new(Network::compile(&plane.estate())));
+        revised.send_replace(network.load().revision());
 
         let dns = dns::Server::new(Arc::clone(&network), shutdown.clone());
         let endpoints = Endpoints::new(
@@ -181,8 +183,30 @@ impl Lab {
         let running = running(&plane, url);
         let authority_pem = authority.certificate_pem().to_owned();
         let tls = tls(&authority)?;
-        let lab =
-            Self { options, plane, network, listening, realised, vpn_servers, running, authority_pem, shutdown, tasks };
+        let looked_at = portal::PortalLab {
+            network: Arc::clone(&network),
+            revisions,
+            plane: plane.clone(),
+            listening: listening.clone(),
+            url: running.url.clone(),
+            sign_in: running.sign_in.clone(),
+            authority_pem: authority_pem.clone(),
+        };
+        let (portal, portal_listener) = portal::open(looked_at, self::listener(&store, PORTAL_PORT_KEY).await?)?;
+        tasks.spawn(::portal::serve(Arc::clone(&portal), portal_listener, shutdown.clone()));
+        let lab = Self {
+            options,
+            plane,
+            network,
+            listening,
+            realised,
+            vpn_servers,
+            running,
+            authority_pem,
+            portal,
+            shutdown,
+            tasks,
+        };
         let (plane, control, stop) = (lab.plane.clone(), lab.control(), lab.shutdown.clone());
         #[cfg(target_os = "linux")]
         let services = inside::Services {
@@ -220,6 +244,11 @@ impl Lab {
     /// Waits until somebody asks the lab to stop.
     pub(crate) async fn stop_requested(&self) {
         self.shutdown.cancelled().await;
+    }
+
+    /// A link to the portal that lets one browser in, once.
+    pub(crate) fn portal_link(&self) -> String {
+        self.portal.link()
     }
 
     /// The lab's state.
@@ -280,7 +309,7 @@ impl Lab {
 
     fn control(&self) -> Arc<control::Control> {
         let token = Redacted::new(self.running.control_token.clone());
-        Arc::new(control::Control::new(self.reporter(), token, self.shutdown.clone()))
+        Arc::new(control::Control::new(self.reporter(), Arc::clone(&self.portal), token, self.shutdown.clone()))
     }
 
     fn write_client_files(&self) -> anyhow::Result<()> {
@@ -330,9 +359,17 @@ fn tls(authority: &Authority) -> anyhow::Result<Arc<rustls::ServerConfig>> {
     Ok(pki::server_config(&authority.issue_server(&certificate)?, None, &[b"h2", b"http/1.1"])?)
 }
 
-fn remembered_port(store: &Store) -> anyhow::Result<Option<u16>> {
-    let stored = store.get(ARM_PORT_KEY)?;
-    Ok(stored.and_then(|entry| String::from_utf8_lossy(&entry.value).parse().ok()))
+/// A loopback listener on the port that the store remembers under `key` if it is free, else on any, which
+/// is remembered then.
+async fn listener(store: &Store, key: &str) -> anyhow::Result<std::net::TcpListener> {
+    let stored = store.get(key)?;
+    let remembered = stored.and_then(|entry| String::from_utf8_lossy(&entry.value).parse().ok());
+    let listener = bind_tcp(remembered).context("cannot listen on loopback")?;
+    let port = listener.local_addr()?.port();
+    if remembered != Some(port) {
+        store.commit(Transaction::new().put(key, port.to_string())).await?;
+    }
+    Ok(listener)
 }
 
 fn running(plane: &ManagementPlane, url: String) -> Running {
@@ -352,10 +389,11 @@ fn running(plane: &ManagementPlane, url: String) -> Running {
 }
 
 /// Compiles every new estate into the network that all readers use.
-fn publisher(network: Arc<ArcSwap<Network>>, changed: Arc<Notify>) -> arm::Publish {
+fn publisher(network: Arc<ArcSwap<Network>>, changed: Arc<Notify>, revised: watch::Sender<u64>) -> arm::Publish {
     Arc::new(move |estate: &Arc<Estate>, ids: &[ResourceId]| {
         network.store(Arc::new(network.load().advance(estate, ids)));
         changed.notify_waiters();
+        revised.send_replace(estate.revision());
     })
 }
 

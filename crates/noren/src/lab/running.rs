@@ -107,6 +107,13 @@ pub(crate) struct StandRequest {
     pub(crate) vantage: String,
 }
 
+/// The way into the portal.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PortalLink {
+    /// Lets one browser in, once.
+    pub(crate) url: String,
+}
+
 /// How to stand at a vantage.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "plane")]

@@ -1,23 +1,20 @@
 //! Looks, from one place, over real sockets: asks DNS, connects through the vantage's proxy, makes
 //! the TLS handshake, authenticates to Kubernetes and lists the nodes.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use hickory_proto::rr::RecordType;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
-    client::{dns, kubeconfig::Access},
+    client::{
+        api_server::{ApiServer, tunnel},
+        dns,
+        kubeconfig::Access,
+    },
     lab::VantageStatus,
 };
 
@@ -27,10 +24,6 @@ pub(super) const HOSTS_FILE: &str = "hosts file";
 pub(super) const ITS_HOSTS_FILE: &str = "its hosts file";
 /// How long one step may take on this machine.
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest answer that is read.
-const BODY_MAX: usize = 1024 * 1024;
-/// Longest answer to a CONNECT.
-const TUNNEL_HEAD_MAX: usize = 16 * 1024;
 
 /// What was seen of one name from one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -103,62 +96,14 @@ async fn connect(proxy: SocketAddr, name: &str, access: &Access) -> anyhow::Resu
 
 /// What comes after TCP: TLS, authentication, the node list.
 pub(super) async fn converse(stream: TcpStream, name: &str, access: &Access) -> anyhow::Result<Connection> {
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(client_config(access)?));
-    let server_name = ServerName::try_from(name.to_owned())?;
-    let tls = match connector.connect(server_name, stream).await {
-        Ok(tls) => tls,
-        Err(error) => return Ok(Connection::TcpOnly { why: error.to_string() }),
+    let mut server = match ApiServer::connect(stream, name, access).await? {
+        Ok(server) => server,
+        Err(why) => return Ok(Connection::TcpOnly { why }),
     };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls)).await?;
-    let driver = tokio::spawn(connection);
-    let request = http::Request::get("/api/v1/nodes")
-        .header("host", name)
-        .header("accept", "application/json;as=Table;v=v1;g=meta.k8s.io")
-        .body(Empty::<&[u8]>::new())?;
-    let reply = sender.send_request(request).await?;
-    let status = reply.status();
-    let body = Limited::new(reply.into_body(), BODY_MAX).collect().await;
-    let body = body.map_err(|error| anyhow::anyhow!("the node list cannot be read: {error}"))?.to_bytes();
-    driver.abort();
-    if !status.is_success() {
-        return Ok(Connection::TlsOnly { status: status.as_u16() });
+    match server.table("/api/v1/nodes").await? {
+        Ok(table) => Ok(Connection::Nodes { table: node_table(&table)? }),
+        Err(status) => Ok(Connection::TlsOnly { status }),
     }
-    Ok(Connection::Nodes { table: node_table(&serde_json::from_slice(&body)?)? })
-}
-
-/// Opens a tunnel through the vantage's proxy; the inner error is the reason it gives.
-async fn tunnel(proxy: SocketAddr, name: &str) -> anyhow::Result<Result<TcpStream, String>> {
-    let mut stream = TcpStream::connect(proxy).await.context("the vantage's proxy does not listen")?;
-    let request = format!("CONNECT {name}:443 HTTP/1.1\r\nhost: {name}:443\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut head = Vec::new();
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        if head.len() > TUNNEL_HEAD_MAX {
-            bail!("the vantage's proxy answers at too great length");
-        }
-        // Byte by byte, so as not to read into the tunnel; the head is short.
-        head.push(stream.read_u8().await?);
-    }
-    let head = String::from_utf8_lossy(&head);
-    let mut status_line = head.lines().next().unwrap_or_default().splitn(3, ' ').skip(1);
-    let status = status_line.next().unwrap_or_default();
-    if status == "200" {
-        return Ok(Ok(stream));
-    }
-    let reason = status_line.next().unwrap_or_default();
-    // The reason begins with the vantage's name, which the table already shows.
-    let reason = reason.split_once(": ").map_or(reason, |(_, why)| why);
-    Ok(Err(reason.to_owned()))
-}
-
-fn client_config(access: &Access) -> anyhow::Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&access.authority_pem) {
-        roots.add(certificate?)?;
-    }
-    let chain = CertificateDer::pem_slice_iter(&access.certificate_pem).collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_slice(&access.key_pem)?;
-    Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain, key)?)
 }
 
 /// Heading and rows of a server-side table, the columns that `kubectl get` shows by default.

@@ -1,0 +1,49 @@
+//! Operations: what ARM was asked to do and how far it is.
+
+use maud::{Markup, html};
+
+use super::{Page, Reader, Section, parts::link};
+use crate::lab::{Operation, OperationState};
+
+/// The page.
+pub fn activity(reader: &Reader, operations: &[Operation]) -> Page {
+    let content = html! {
+        @if operations.is_empty() {
+            p { (reader.say("No long-running operation yet.", "長時間の操作はまだありません。")) }
+        } @else {
+            div.scroll tabindex="0" role="region" aria-label=(reader.say("Operations", "操作")) {
+                table #operations {
+                    thead { tr {
+                        th scope="col" { (reader.say("Operation", "操作名")) } th scope="col" { (reader.say("Resource", "リソース")) }
+                        th scope="col" { (reader.say("Status", "状態")) } th scope="col" { (reader.say("Started", "開始")) } th scope="col" { (reader.say("Ended", "終了")) }
+                    } }
+                    tbody { @for operation in operations { tr {
+                        th scope="row" { (operation.name) }
+                        td { (link(&operation.resource)) }
+                        td { (state(reader, &operation.state)) }
+                        td { time { (operation.started) } }
+                        td { @if let Some(ended) = &operation.ended { time { (ended) } } @else { "–" } }
+                    } } }
+                }
+            }
+        }
+    };
+    Page {
+        title: reader.say("Activity log", "アクティビティ ログ").to_owned(),
+        kind: reader.language.say("Operations", "操作"),
+        section: Section::Activity,
+        refused: None,
+        content,
+    }
+}
+
+fn state(reader: &Reader, state: &OperationState) -> Markup {
+    html! {
+        @match state {
+            OperationState::InProgress => { progress aria-label=(reader.say("In progress", "進行中")) {} " " (reader.say("In progress", "進行中")) },
+            OperationState::Succeeded => { span.mark.yes { (reader.say("Succeeded", "成功")) } },
+            OperationState::Canceled => { span.mark.none { (reader.say("Canceled", "取り消し")) } },
+            OperationState::Failed(refusal) => { span.mark.no { (reader.say("Failed", "失敗")) } " " code.code { (refusal.code) } " " (refusal.message) },
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The topology as SVG, with a path on it. What it looks like is the style sheet's in the page; the
+//! exported file carries the same rules itself.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::{Page, Reader, Section};
+use crate::view::{
+    path::{Path, Spot},
+    picture::{Frame, LineKind, Node, Picture, Title},
+};
+
+/// The rules of the picture, which the page's style sheet ends with.
+const STYLE: &str = include_str!("../../assets/picture.css");
+/// Characters that a box has room for, in a title and in a line.
+const TITLE_CHARS: i32 = 23;
+const LINE_CHARS: i32 = 30;
+
+/// The page of the whole topology.
+pub fn topology(reader: &Reader, picture: &Picture) -> Page {
+    let content = html! {
+        p { (reader.say("Choose a question on a cluster's page to see its path here. ", "クラスターのページで接続元を選ぶと、経路がここに描かれます。"))
+            a href="/topology.svg" download="noren-topology.svg" { (reader.say("Export as SVG", "SVG として保存")) } }
+        (drawing(reader, picture, None))
+    };
+    Page {
+        title: reader.say("Topology", "トポロジ").to_owned(),
+        kind: reader.language.say("Networks, peerings, zones", "ネットワーク・ピアリング・ゾーン"),
+        section: Section::Topology,
+        refused: None,
+        content,
+    }
+}
+
+/// The picture in a pane that the script lets one move and enlarge.
+pub(super) fn drawing(reader: &Reader, picture: &Picture, path: Option<&Path>) -> Markup {
+    html! {
+        div.pane data-pane {
+            div.zoom role="group" aria-label=(reader.say("Zoom", "拡大縮小")) {
+                button type="button" data-zoom="1.25" aria-label=(reader.say("Zoom in", "拡大")) { "+" }
+                button type="button" data-zoom="0.8" aria-label=(reader.say("Zoom out", "縮小")) { "−" }
+                button type="button" data-zoom="0" aria-label=(reader.say("Fit", "全体表示")) { "⤢" }
+            }
+            div.canvas tabindex="0" role="region" aria-label=(reader.say("Topology", "トポロジ")) { (svg(reader, picture, path, false)) }
+        }
+        @if picture.links_left_out > 0 {
+            p.quiet { (picture.links_left_out) (reader.say(" zone links are not drawn; each zone's page has its own.", " 件のゾーン リンクは省略しています。各ゾーンのページで確認できます。")) }
+        }
+    }
+}
+
+/// The picture as an SVG document, with the rules of its own where it is a file.
+pub fn svg(reader: &Reader, picture: &Picture, path: Option<&Path>, file: bool) -> Markup {
+    let (width, height) = (picture.width.max(1), picture.height.max(1));
+    html! {
+        svg xmlns="http://www.w3.org/2000/svg" class="topology" viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height)
+            role="img" aria-label=(reader.say("Topology of the lab's networks", "ラボのネットワークのトポロジ")) {
+            @if file { style { (PreEscaped(STYLE)) } }
+            defs { marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse" { path class="head" d="M0 0L8 4L0 8z"; } }
+            @for frame in &picture.frames { (framed(reader, frame)) }
+            @for line in &picture.lines {
+                polyline class={ "line " (kind(line.kind)) } points=(points(&line.points)) {}
+            }
+            @for node in &picture.nodes { (boxed(reader, node)) }
+            @if let Some(path) = path { (way(picture, path)) }
+        }
+    }
+}
+
+const fn kind(kind: LineKind) -> &'static str {
+    match kind {
+        LineKind::Peering => "peering",
+        LineKind::Broken => "broken",
+        LineKind::Link => "zone-link",
+        LineKind::Tunnel => "tunnel",
+    }
+}
+
+fn points(points: &[(i32, i32)]) -> String {
+    points.iter().map(|(x, y)| format!("{x},{y}")).collect::<Vec<_>>().join(" ")
+}
+
+fn framed(reader: &Reader, frame: &Frame) -> Markup {
+    let title = match &frame.title {
+        Title::Outside => reader.say("Outside Azure", "Azure の外").to_owned(),
+        Title::Hub(name) => format!("{} {name}", reader.say("Peered with", "ピアリング:")),
+        Title::Apart => reader.say("Not peered", "ピアリングなし").to_owned(),
+        Title::Zones => reader.say("Private DNS zones", "プライベート DNS ゾーン").to_owned(),
+    };
+    html! {
+        rect class="frame" x=(frame.x) y=(frame.y) width=(frame.w) height=(frame.h) rx="8" {}
+        text class="frame-title" x=(frame.x + 14) y=(frame.y + 18) { (title) }
+    }
+}
+
+fn boxed(reader: &Reader, node: &Node) -> Markup {
+    let (class, page) = match &node.spot {
+        Spot::Internet => ("internet", None),
+        Spot::PublicDns => ("dns", None),
+        Spot::Outside(_) => ("outside", None),
+        Spot::Network(id) => ("network", Some(super::href("/network", &[("id", id.as_str())]))),
+        Spot::Zone(id) => ("zone", Some(super::href("/zone", &[("id", id.as_str())]))),
+    };
+    let title = match &node.spot {
+        Spot::Internet => reader.say("Internet", "インターネット"),
+        Spot::PublicDns => reader.say("Public DNS", "パブリック DNS"),
+        _ => &node.title,
+    };
+    let wide = node.w / 190;
+    let content = html! {
+        title { (title) @for line in &node.lines { " · " (line) } }
+        rect class={ "box " (class) @if node.has_cluster { " cluster" } } x=(node.x) y=(node.y) width=(node.w) height=(node.h) rx="5" {}
+        text class="title" x=(node.x + 10) y=(node.y + 20) { (short(title, TITLE_CHARS * wide)) }
+        @for (index, line) in (1..).zip(&node.lines) {
+            text class="detail" x=(node.x + 10) y=(node.y + 20 + 17 * index) { (short(line, LINE_CHARS * wide)) }
+        }
+    };
+    html! {
+        @match page {
+            Some(page) => { a href=(page) { (content) } },
+            None => { g { (content) } },
+        }
+    }
+}
+
+fn short(text: &str, most: i32) -> String {
+    let most = usize::try_from(most).unwrap_or(0);
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// The path: name questions dashed, packets solid, each with its number; a cross where it ends in vain.
+fn way(picture: &Picture, path: &Path) -> Markup {
+    let mut here = picture.node(&path.start);
+    let mut legs = Vec::new();
+    // Both kinds start at the client.
+    let mut asked = here;
+    for (number, step) in (1..).zip(&path.steps) {
+        let Some(next) = step.spot.as_ref().and_then(|spot| picture.node(spot)) else { continue };
+        let from = if step.about_name { &mut asked } else { &mut here };
+        if let Some(from) = from.filter(|from| from.spot != next.spot) {
+            legs.push((number, step.about_name, from.centre(), next.centre()));
+        }
+        *from = Some(next);
+    }
+    let name_alone = !path.connects && path.steps.iter().all(|step| step.about_name);
+    let end = if name_alone { asked } else { here };
+    html! {
+        @if let Some(start) = picture.node(&path.start) { (ring(start, "start")) }
+        @for (number, about_name, from, to) in &legs {
+            line class={ "way " (if *about_name { "name" } else { "packet" }) } x1=(from.0) y1=(from.1) x2=(to.0) y2=(to.1) marker-end="url(#arrow)" {}
+            @let (x, y) = (i32::midpoint(from.0, to.0), i32::midpoint(from.1, to.1));
+            circle class="number" cx=(x) cy=(y) r="11" {}
+            text class="number" x=(x) y=(y + 4) { (number) }
+        }
+        @if let Some(end) = end { (ring(end, if path.connects { "arrived" } else { "stopped" })) }
+    }
+}
+
+fn ring(node: &Node, class: &str) -> Markup {
+    let (x, y, w, h) = (node.x - 4, node.y - 4, node.w + 8, node.h + 8);
+    html! {
+        rect class={ "ring " (class) } x=(x) y=(y) width=(w) height=(h) rx="8" {}
+        @if class != "start" {
+            text class={ "sign " (class) } x=(x + w - 14) y=(y + 22) { (if class == "arrived" { "✓" } else { "✗" }) }
+        }
+    }
+}
