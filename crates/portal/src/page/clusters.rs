@@ -16,7 +16,7 @@ pub fn clusters(reader: &Reader, lines: &[Line], searched: &str) -> Page {
             p { (reader.say("No cluster here. Create one:", "クラスターがありません。作成するには:")) }
             pre { code { "az group create -n rg -l japaneast\naz aks create -g rg -n a --enable-private-cluster --no-ssh-key" } }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label=(reader.say("Clusters", "クラスター")) {
+            div.scroll tabindex="0" role="group" aria-label=(reader.say("Clusters", "クラスター")) {
                 table {
                     thead { tr {
                         th scope="col" { (reader.say("Name", "名前")) }

@@ -86,7 +86,7 @@ fn list(reader: &Reader, table: &Table) -> Markup {
     html! {
         section aria-label=(table.title) {
             h2 { (table.title) " " span.quiet { (table.rows.len() + table.more) } }
-            div.scroll tabindex="0" role="region" aria-label=(table.title) { table {
+            div.scroll tabindex="0" role="group" aria-label=(table.title) { table {
                 thead { tr { @for column in &table.columns { th scope="col" { (column) } } } }
                 tbody { @for row in &table.rows { tr { @for cell in row { td { (cell) } } } } }
             } }

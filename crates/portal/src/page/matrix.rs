@@ -17,7 +17,7 @@ pub fn matrix(reader: &Reader, view: &Matrix, filter: &Filter) -> Page {
     let content = html! {
         (bar(reader, filter))
         p #found { (view.clusters_found) (reader.say(" clusters, ", " クラスター、")) (view.vantages_found) (reader.say(" vantages. Clusters that look alike share a row.", " 接続元。見え方が同じクラスターは 1 行にまとめています。")) }
-        div.scroll tabindex="0" role="region" aria-label=(reader.say("Matrix", "マトリックス")) {
+        div.scroll tabindex="0" role="group" aria-label=(reader.say("Matrix", "マトリックス")) {
             table.matrix {
                 thead { tr {
                     th scope="col" { (reader.say("Cluster", "クラスター")) }

@@ -15,7 +15,7 @@ use crate::view::network::{Line, Page as View};
 pub fn networks(reader: &Reader, lines: &[Line], searched: &str) -> Page {
     let content = html! {
         (search(reader, searched))
-        div.scroll tabindex="0" role="region" aria-label=(reader.say("Virtual networks", "仮想ネットワーク")) {
+        div.scroll tabindex="0" role="group" aria-label=(reader.say("Virtual networks", "仮想ネットワーク")) {
             table {
                 thead { tr {
                     th scope="col" { (reader.say("Name", "名前")) } th scope="col" { (reader.say("Resource group", "リソース グループ")) }
@@ -65,7 +65,7 @@ pub fn network(reader: &Reader, view: &View) -> Page {
         }
         section aria-labelledby="subnets" {
             h2 #subnets { (reader.say("Subnets", "サブネット")) }
-            div.scroll tabindex="0" role="region" aria-labelledby="subnets" { table {
+            div.scroll tabindex="0" role="group" aria-labelledby="subnets" { table {
                 thead { tr { th scope="col" { (reader.say("Name", "名前")) } th scope="col" { (reader.say("Prefix", "プレフィックス")) }
                     th scope="col" { (reader.say("Network security group", "ネットワーク セキュリティ グループ")) } th scope="col" { (reader.say("Route table", "ルート テーブル")) } } }
                 tbody { @for (subnet, _) in &view.subnets { tr {
@@ -79,7 +79,7 @@ pub fn network(reader: &Reader, view: &View) -> Page {
         section aria-labelledby="peerings" {
             h2 #peerings { (reader.say("Peerings", "ピアリング")) }
             @if held.peers.is_empty() { p { (reader.say("none", "なし")) } } @else {
-                div.scroll tabindex="0" role="region" aria-labelledby="peerings" { table {
+                div.scroll tabindex="0" role="group" aria-labelledby="peerings" { table {
                     thead { tr { th scope="col" { (reader.say("Peering", "ピアリング")) } th scope="col" { (reader.say("Remote network", "リモート ネットワーク")) }
                         th scope="col" { (reader.say("Remote address space", "リモート アドレス空間")) } th scope="col" { (reader.say("State", "状態")) } } }
                     tbody { @for peer in &held.peers { tr {
@@ -93,7 +93,7 @@ pub fn network(reader: &Reader, view: &View) -> Page {
         }
         section aria-labelledby="inside" {
             h2 #inside { (reader.say("Connected devices", "接続済みデバイス")) }
-            div.scroll tabindex="0" role="region" aria-labelledby="inside" { table {
+            div.scroll tabindex="0" role="group" aria-labelledby="inside" { table {
                 thead { tr { th scope="col" { (reader.say("Address", "アドレス")) } th scope="col" { (reader.say("Device", "デバイス")) } th scope="col" { (reader.say("Leads to", "接続先")) } } }
                 tbody {
                     @for (address, endpoint, service) in &view.endpoints { tr {

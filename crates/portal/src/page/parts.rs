@@ -116,7 +116,7 @@ pub(super) const fn verdict_class(verdict: Verdict) -> &'static str {
 /// How a cluster looks from places, as a table whose rows lead to the path.
 pub(super) fn seen(reader: &Reader, cluster: &ResourceId, rows: &[Seen]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(reader.say("Who reaches this cluster", "到達性")) {
+        div.scroll tabindex="0" role="group" aria-label=(reader.say("Who reaches this cluster", "到達性")) {
             table #seen {
                 thead { tr {
                     th scope="col" { (reader.say("From", "接続元")) }

@@ -106,7 +106,7 @@ fn changes(reader: &Reader, cluster: &ResourceId, difference: &Difference) -> Ma
             h2 #differs { (reader.say("What changes for whom", "誰にとって何が変わるか")) }
             p { (difference.changed.len()) (reader.say(" of ", " / ")) (difference.looked_at) (reader.say(" vantages fare otherwise with ", " の接続元で変化: ")) (cluster.name()) "." }
             @if !difference.changed.is_empty() {
-                div.scroll tabindex="0" role="region" aria-labelledby="differs" { table #changed {
+                div.scroll tabindex="0" role="group" aria-labelledby="differs" { table #changed {
                     thead { tr { th scope="col" { (reader.say("From", "接続元")) } th scope="col" { (reader.say("Now", "現在")) } th scope="col" { (reader.say("Then", "変更後")) } } }
                     tbody { @for (before, after) in &difference.changed { tr {
                         th scope="row" { (vantage(reader, &before.vantage)) }

@@ -12,7 +12,7 @@ use crate::view::{
 /// The rules of the picture, which the page's style sheet ends with.
 const STYLE: &str = include_str!("../../assets/picture.css");
 /// Characters that a box has room for, in a title and in a line.
-const TITLE_CHARS: i32 = 23;
+const TITLE_CHARS: i32 = 22;
 const LINE_CHARS: i32 = 30;
 
 /// The page of the whole topology.
@@ -40,7 +40,7 @@ pub(super) fn drawing(reader: &Reader, picture: &Picture, path: Option<&Path>) -
                 button type="button" data-zoom="0.8" aria-label=(reader.say("Zoom out", "縮小")) { "−" }
                 button type="button" data-zoom="0" aria-label=(reader.say("Fit", "全体表示")) { "⤢" }
             }
-            div.canvas tabindex="0" role="region" aria-label=(reader.say("Topology", "トポロジ")) { (svg(reader, picture, path, false)) }
+            div.canvas tabindex="0" role="group" aria-label=(reader.say("Topology", "トポロジ")) { (svg(reader, picture, path, false)) }
         }
         @if picture.links_left_out > 0 {
             p.quiet { (picture.links_left_out) (reader.say(" zone links are not drawn; each zone's page has its own.", " 件のゾーン リンクは省略しています。各ゾーンのページで確認できます。")) }
@@ -53,7 +53,7 @@ pub fn svg(reader: &Reader, picture: &Picture, path: Option<&Path>, file: bool) 
     let (width, height) = (picture.width.max(1), picture.height.max(1));
     html! {
         svg xmlns="http://www.w3.org/2000/svg" class="topology" viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height)
-            role="img" aria-label=(reader.say("Topology of the lab's networks", "ラボのネットワークのトポロジ")) {
+            role="group" aria-label=(reader.say("Topology of the lab's networks", "ラボのネットワークのトポロジ")) {
             @if file { style { (PreEscaped(STYLE)) } }
             defs { marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse" { path class="head" d="M0 0L8 4L0 8z"; } }
             @for frame in &picture.frames { (framed(reader, frame)) }
@@ -106,11 +106,15 @@ fn boxed(reader: &Reader, node: &Node) -> Markup {
         _ => &node.title,
     };
     let wide = node.w / 190;
+    let zone_has = node.zone_has.map(|(records, links)| {
+        format!("{records} {}, {links} {}", reader.say("record sets", "レコード セット"), reader.say("links", "リンク"))
+    });
+    let lines: Vec<&String> = node.lines.iter().chain(&zone_has).collect();
     let content = html! {
-        title { (title) @for line in &node.lines { " · " (line) } }
+        title { (title) @for line in &lines { " · " (line) } }
         rect class={ "box " (class) @if node.has_cluster { " cluster" } } x=(node.x) y=(node.y) width=(node.w) height=(node.h) rx="5" {}
         text class="title" x=(node.x + 10) y=(node.y + 20) { (short(title, TITLE_CHARS * wide)) }
-        @for (index, line) in (1..).zip(&node.lines) {
+        @for (index, line) in (1..).zip(&lines) {
             text class="detail" x=(node.x + 10) y=(node.y + 20 + 17 * index) { (short(line, LINE_CHARS * wide)) }
         }
     };

@@ -12,7 +12,7 @@ use crate::view::zone::{Line, Zone};
 pub fn zones(reader: &Reader, lines: &[Line], searched: &str) -> Page {
     let content = html! {
         (search(reader, searched))
-        div.scroll tabindex="0" role="region" aria-label=(reader.say("Zones", "ゾーン")) {
+        div.scroll tabindex="0" role="group" aria-label=(reader.say("Zones", "ゾーン")) {
             table {
                 thead { tr {
                     th scope="col" { (reader.say("Zone", "ゾーン")) }
@@ -47,7 +47,7 @@ pub fn zone(reader: &Reader, view: &Zone) -> Page {
         }
         section aria-labelledby="sets" {
             h2 #sets { (reader.say("Record sets", "レコード セット")) }
-            div.scroll tabindex="0" role="region" aria-labelledby="sets" {
+            div.scroll tabindex="0" role="group" aria-labelledby="sets" {
                 table #record-sets {
                     thead { tr {
                         th scope="col" { (reader.say("Name", "名前")) } th scope="col" { (reader.say("Type", "種類")) }
@@ -65,7 +65,7 @@ pub fn zone(reader: &Reader, view: &Zone) -> Page {
         section aria-labelledby="vlinks" {
             h2 #vlinks { (reader.say("Virtual network links", "仮想ネットワーク リンク")) }
             p { (reader.say("Only these networks ask this zone; peering is not a link.", "このゾーンを参照するのはこれらのネットワークだけです。ピアリングはリンクではありません。")) }
-            div.scroll tabindex="0" role="region" aria-labelledby="vlinks" {
+            div.scroll tabindex="0" role="group" aria-labelledby="vlinks" {
                 table {
                     thead { tr {
                         th scope="col" { (reader.say("Link", "リンク")) } th scope="col" { (reader.say("Virtual network", "仮想ネットワーク")) }

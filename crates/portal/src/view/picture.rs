@@ -42,6 +42,8 @@ pub struct Node {
     pub title: String,
     /// What is in it, a line each.
     pub lines: Vec<String>,
+    /// How many record sets and links a zone has.
+    pub zone_has: Option<(usize, usize)>,
     /// It has a private cluster's endpoint.
     pub has_cluster: bool,
 }
@@ -127,7 +129,7 @@ impl Picture {
     }
 
     fn put(&mut self, spot: Spot, at: (i32, i32), title: String, lines: Vec<String>, has_cluster: bool) {
-        self.nodes.push(Node { spot, x: at.0, y: at.1, w: BOX_W, h: BOX_H, title, lines, has_cluster });
+        self.nodes.push(Node { spot, x: at.0, y: at.1, w: BOX_W, h: BOX_H, title, lines, zone_has: None, has_cluster });
     }
 
     fn frame(&mut self, title: Title, x: i32, y: i32, w: i32, h: i32) {
@@ -165,7 +167,10 @@ impl Group<'_> {
 
     fn size(&self) -> (i32, i32) {
         let hub = if self.hub.is_some() { BOX_H + RAIL } else { 0 };
-        (PAD * 2 + self.columns() * (BOX_W + GAP) - GAP + RAIL, HEAD + PAD + hub + self.rows() * (BOX_H + GAP + RAIL))
+        (
+            PAD * 2 + self.columns() * (BOX_W + GAP) - GAP + RAIL,
+            HEAD + hub + self.rows() * (BOX_H + GAP + RAIL) + PAD - GAP,
+        )
     }
 }
 
@@ -291,11 +296,15 @@ fn draw(
     picture.lines.extend(rails);
 }
 
+/// Whether a vantage is a box of its own, outside Azure.
+pub const fn is_outside(vantage: &Vantage) -> bool {
+    matches!(vantage, Vantage::VpnClient(_) | Vantage::Client(_))
+}
+
 /// Puts what is outside Azure on top; gives where the rest begins.
 fn outside(network: &Network, picture: &mut Picture, wide: i32) -> i32 {
     let mut spots = vec![(Spot::Internet, String::new(), Vec::new()), (Spot::PublicDns, String::new(), Vec::new())];
-    let outside = |vantage: &&Vantage| matches!(vantage, Vantage::VpnClient(_) | Vantage::Client(_));
-    for vantage in network.vantages().iter().filter(outside).take(OUTSIDE_MAX) {
+    for vantage in network.vantages().iter().filter(|vantage| is_outside(vantage)).take(OUTSIDE_MAX) {
         let via = vantage
             .resource()
             .and_then(|id| network.client(id))
@@ -325,7 +334,6 @@ fn zones(network: &Network, picture: &mut Picture, y: i32, wide: i32) {
     let rows = (i32::try_from(lines.len()).unwrap_or(i32::MAX) + columns - 1) / columns;
     for (index, zone) in (0..).zip(lines) {
         let at = (GAP + PAD + index % columns * (w + GAP), y + HEAD + index / columns * (BOX_H + GAP));
-        let text = format!("{} ▤ · {} ⛓", zone.records, zone.links);
         picture.nodes.push(Node {
             title: zone.id.name().to_owned(),
             spot: Spot::Zone(zone.id),
@@ -333,7 +341,8 @@ fn zones(network: &Network, picture: &mut Picture, y: i32, wide: i32) {
             y: at.1,
             w,
             h: BOX_H,
-            lines: vec![text],
+            lines: Vec::new(),
+            zone_has: Some((zone.records, zone.links)),
             has_cluster: false,
         });
     }

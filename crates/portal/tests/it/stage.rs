@@ -1,0 +1,96 @@
+//! A lab made of an estate, which writes down what ARM is asked.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, Ordering},
+};
+
+use azure::{Kind, ResourceId, sketch::Sketch};
+use network::Network;
+use portal::{BoxFuture, KubernetesQuestion, Lab, Method, Operation, OperationState, Refusal, Unreachable};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// The article's two clusters: `a` with its public FQDN, `b` without, and places to stand.
+pub(crate) fn article() -> Sketch {
+    let zone = |cluster: &str| format!("{cluster}-zone.privatelink.japaneast.azmk8s.io");
+    Sketch::new()
+        .network("aks", "10.224.0.0/16")
+        .network("linked", "10.1.0.0/16")
+        .network("unlinked", "10.2.0.0/16")
+        .network("alone", "10.3.0.0/16")
+        .private_cluster("a", "aks", "10.224.0.4", true)
+        .private_cluster("b", "aks", "10.224.0.5", false)
+        .peering("aks", "linked")
+        .peering("aks", "unlinked")
+        .link(&zone("a"), "linked", json!({}))
+        .link(&zone("b"), "linked", json!({}))
+        .nic("vm-linked", "linked", "10.1.0.4")
+        .nic("vm-unlinked", "unlinked", "10.2.0.4")
+        .vpn_gateway("vpn", "aks")
+        .client("laptop", Some("vpn"), &[])
+}
+
+/// The id of a cluster of a sketch.
+pub(crate) fn cluster(name: &str) -> ResourceId {
+    Sketch::new().id(Kind::ManagedCluster, name)
+}
+
+/// A lab that answers from what it was given.
+pub(crate) struct Staged {
+    network: Arc<Network>,
+    revised: watch::Sender<u64>,
+    secrets: AtomicU32,
+    /// What ARM was asked.
+    pub(crate) asked: Mutex<Vec<(Method, String, Option<Value>)>>,
+    /// What ARM refuses everything with.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+impl Staged {
+    /// The lab of a sketch.
+    pub(crate) fn new(sketch: &Sketch, refusal: Option<Refusal>) -> Self {
+        let network = Arc::new(Network::compile(&sketch.estate()));
+        let revised = watch::Sender::new(network.revision());
+        Self { network, revised, secrets: AtomicU32::new(0), asked: Mutex::default(), refusal }
+    }
+}
+
+impl Lab for Staged {
+    fn network(&self) -> Arc<Network> {
+        Arc::clone(&self.network)
+    }
+
+    fn revisions(&self) -> watch::Receiver<u64> {
+        self.revised.subscribe()
+    }
+
+    fn arm(&self, method: Method, path: String, body: Option<Value>) -> BoxFuture<Result<Value, Refusal>> {
+        self.asked.lock().unwrap().push((method, path, body));
+        let answer = match &self.refusal {
+            Some(refusal) => Err(refusal.clone()),
+            None => Ok(json!({"name": "a", "properties": {"apiServerAccessProfile": {"enablePrivateCluster": true}}})),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn kubernetes(&self, _: KubernetesQuestion) -> BoxFuture<Result<Vec<Value>, Unreachable>> {
+        let server = Some("https://a.example:443".to_owned());
+        Box::pin(std::future::ready(Err(Unreachable { server, why: "no route leads to 10.224.0.4".to_owned() })))
+    }
+
+    fn operations(&self, _: usize) -> Vec<Operation> {
+        vec![Operation {
+            id: "1".to_owned(),
+            resource: cluster("a"),
+            name: "Microsoft.ContainerService/managedClusters/write".to_owned(),
+            started: "2026-11-01T10:00:00Z".to_owned(),
+            ended: None,
+            state: OperationState::Failed(Refusal { code: "Quota".to_owned(), message: "none is left".to_owned() }),
+        }]
+    }
+
+    fn secret(&self) -> String {
+        format!("secret-{}", self.secrets.fetch_add(1, Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,117 @@
+//! What pages show of an estate.
+
+use azure::{Kind, sketch::Sketch};
+use explain::Role;
+use network::Network;
+use portal::view::{cluster, clusters, matrix, path, picture};
+
+use crate::stage::{self, article};
+
+fn network(sketch: &Sketch) -> Network {
+    Network::compile(&sketch.estate())
+}
+
+#[test]
+fn the_overview_shows_which_address_why_and_who_can_resolve_it() {
+    let network = network(&article());
+    let mut told = String::new();
+    for name in ["a", "b"] {
+        let view = cluster::overview(&network, &stage::cluster(name)).unwrap();
+        told += &format!("{name} shows {} because {}\n", view.shown.unwrap(), view.because);
+        for address in view.addresses {
+            told += &format!(
+                "  {:?} {}: public DNS {:?}, zone {:?} for {:?}{}\n",
+                address.role,
+                address.name,
+                address.in_public_dns,
+                address.in_zone,
+                address.resolved_in.iter().map(azure::ResourceId::name).collect::<Vec<_>>(),
+                if address.in_kubeconfig { ", in the kubeconfig" } else { "" }
+            );
+        }
+        for seen in view.seen {
+            told += &format!("  {}: {:?}, {:?}: {:?}\n", seen.vantage, seen.private, seen.public, seen.verdict);
+        }
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn the_list_is_searched_by_every_word() {
+    let network = network(&article());
+    assert_eq!(clusters::list(&network, "").len(), 2);
+    assert_eq!(clusters::list(&network, "RG privatelink").len(), 1, "only b shows a private name");
+    assert!(clusters::list(&network, "nothing").is_empty());
+}
+
+#[test]
+fn clusters_that_look_alike_are_one_row_of_the_matrix() {
+    let sketch = (0..40).fold(article(), |sketch, index| {
+        let name = format!("n{index}");
+        sketch.network(&name, &format!("10.{}.0.0/16", 30 + index)).private_cluster(
+            &format!("c{index}"),
+            &name,
+            &format!("10.{}.0.4", 30 + index),
+            index % 2 == 0,
+        )
+    });
+    let network = network(&sketch);
+    let filter = matrix::Filter { vantage: "internet".to_owned(), ..matrix::Filter::default() };
+    let view = matrix::matrix(&network, &filter);
+    assert_eq!((view.clusters_found, view.vantages.len()), (42, 1));
+    let sizes: Vec<usize> = view.rows.iter().map(|row| row.clusters.len()).collect();
+    assert_eq!(sizes, [21, 21], "with and without a public FQDN");
+    for row in &view.rows {
+        for cluster in &row.clusters {
+            let asked = explain::matrix::outcome(&network, &view.vantages[0], cluster).unwrap();
+            assert_eq!((row.cells[0].verdict, row.cells[0].cause), (asked.verdict, asked.cause), "{cluster}");
+        }
+    }
+    let connects = matrix::Filter { outcome: Some(explain::Verdict::Connects), ..filter };
+    assert!(matrix::matrix(&network, &connects).rows.is_empty(), "nobody connects from the Internet");
+}
+
+#[test]
+fn a_path_is_told_step_by_step_and_a_what_if_says_for_whom_it_changes() {
+    let network = network(&article());
+    let (laptop, b) = (network.find_vantage("laptop").unwrap(), stage::cluster("b"));
+    let now = path::path(&network, laptop, &b, Role::PrivateFqdn).unwrap();
+    assert!(!now.connects && !now.fixes.is_empty());
+    let offers = path::offers(&network, laptop, &b);
+    let offer = offers.iter().find(|offer| offer.title == "enable the public FQDN of b").unwrap();
+    let difference = path::what_if(&network, laptop, &b, Role::PublicFqdn, offer).unwrap();
+    assert!(difference.path.unwrap().connects, "the VPN client connects by it");
+    let changed: Vec<String> = difference.changed.iter().map(|(before, _)| before.vantage.name()).collect();
+    assert!(changed.contains(&"laptop".to_owned()), "{changed:?}");
+    insta::assert_debug_snapshot!(now.steps);
+}
+
+#[test]
+fn the_picture_groups_spokes_around_hubs_and_nothing_overlaps() {
+    let spokes = (0..490).fold(Sketch::new().network("hub", "10.0.0.0/16"), |sketch, index| {
+        let (name, hub) = (format!("spoke{index}"), if index % 3 == 0 { "hub-2" } else { "hub" });
+        let sketch = if index == 0 { sketch.network("hub-2", "10.255.0.0/16").peering("hub", "hub-2") } else { sketch };
+        sketch.network(&name, &format!("10.{}.{}.0/24", 1 + index / 250, index % 250)).peering(hub, &name)
+    });
+    let large = (0..9).fold(spokes, |sketch, index| sketch.network(&format!("alone{index}"), "192.168.0.0/24"));
+    for sketch in [article(), large] {
+        let network = network(&sketch);
+        let view = picture::picture(&network);
+        assert_eq!(view, picture::picture(&network), "no chance in it");
+        let boxed = |kind: Kind| network.estate().of_kind(kind).count();
+        let outside = network.vantages().iter().filter(|vantage| picture::is_outside(vantage)).count();
+        assert_eq!(view.nodes.len(), boxed(Kind::VirtualNetwork) + boxed(Kind::PrivateDnsZone) + outside + 2);
+        for (index, one) in view.nodes.iter().enumerate() {
+            assert!(one.x + one.w <= view.width && one.y + one.h <= view.height, "{} sticks out", one.title);
+            for other in &view.nodes[index + 1..] {
+                let apart = one.x + one.w <= other.x
+                    || other.x + other.w <= one.x
+                    || one.y + one.h <= other.y
+                    || other.y + other.h <= one.y;
+                assert!(apart, "{} is under {}", one.title, other.title);
+            }
+        }
+        let ratio = f64::from(view.width) / f64::from(view.height);
+        assert!((0.4..4.0).contains(&ratio), "{}×{}", view.width, view.height);
+    }
+}
