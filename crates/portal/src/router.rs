@@ -1,11 +1,15 @@
 //! Which page is where, and what a form does. A page is asked for with `GET` and changes nothing;
 //! what changes something is one `POST`, which goes on to ARM.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use azure::ResourceId;
 use bytes::Bytes;
-use explain::{Role, Verdict};
+use explain::{Matrix, Role, Verdict};
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts, response};
 use maud::Markup;
 use network::{Network, Vantage};
@@ -42,6 +46,8 @@ pub enum Reply {
 pub struct Portal {
     lab: Arc<dyn Lab>,
     door: Door,
+    /// The last matrix, with its network: the next one follows from it.
+    matrix: Mutex<Option<(Arc<Network>, Arc<Matrix>)>>,
 }
 
 type Query<'a> = HashMap<Cow<'a, str>, Cow<'a, str>>;
@@ -49,7 +55,7 @@ type Query<'a> = HashMap<Cow<'a, str>, Cow<'a, str>>;
 impl Portal {
     /// The portal of `lab` behind `door`.
     pub fn new(lab: Arc<dyn Lab>, door: Door) -> Self {
-        Self { lab, door }
+        Self { lab, door, matrix: Mutex::default() }
     }
 
     /// A link that lets one browser in, once.
@@ -128,7 +134,7 @@ impl Portal {
         }
     }
 
-    async fn find(&self, network: &Network, reader: &Reader, path: &str, query: &Query<'_>) -> Option<Page> {
+    async fn find(&self, network: &Arc<Network>, reader: &Reader, path: &str, query: &Query<'_>) -> Option<Page> {
         let text = |name: &str| query.get(name).map_or("", |value| value.as_ref());
         let id = || text("id").parse::<ResourceId>().ok();
         Some(match path {
@@ -140,10 +146,11 @@ impl Portal {
                     cluster: text("cluster").to_owned(),
                     vantage: text("vantage").to_owned(),
                     outcome: outcome(text("outcome")),
-                    first_vantage: number("v"),
+                    first_column: number("v"),
                     first_cluster: number("c"),
                 };
-                page::matrix(reader, &view::matrix::matrix(network, &filter), &filter)
+                let matrix = self.matrix(network).await?;
+                page::matrix(reader, &view::matrix::page(network, &matrix, &filter), &filter)
             }
             "/networks" => page::networks(reader, &view::network::list(network, text("q")), text("q")),
             "/network" => page::network(reader, &view::network::page(network, &id()?)?),
@@ -155,6 +162,20 @@ impl Portal {
             "/kubernetes" => self.kubernetes(network, reader, &id()?, query).await?,
             _ => return None,
         })
+    }
+
+    /// The matrix of a network; made on a thread that may take its time.
+    async fn matrix(&self, network: &Arc<Network>) -> Option<Arc<Matrix>> {
+        let last = self.matrix.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let wanted = Arc::clone(network);
+        let made = tokio::task::spawn_blocking(move || match last {
+            Some((before, matrix)) if before.revision() == wanted.revision() => matrix,
+            Some((before, matrix)) => Arc::new(matrix.advance(&before, &wanted)),
+            None => Arc::new(Matrix::new(&wanted)),
+        });
+        let matrix = made.await.ok()?;
+        *self.matrix.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(network), Arc::clone(&matrix)));
+        Some(matrix)
     }
 
     async fn kubernetes(&self, network: &Network, reader: &Reader, id: &ResourceId, query: &Query<'_>) -> Option<Page> {

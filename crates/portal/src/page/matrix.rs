@@ -2,26 +2,29 @@
 
 use explain::{Role, Verdict};
 use maud::{Markup, html};
+use network::Vantage;
 
 use super::{
     Page, Reader, Section,
     parts::{href, link, mark, path_href, role, vantage, verdict, verdict_class},
 };
-use crate::view::matrix::{CLUSTERS_SHOWN, Cell, Filter, Matrix, Row, VANTAGES_SHOWN};
+use crate::view::matrix::{CLUSTERS_SHOWN, COLUMNS_SHOWN, Cell, Filter, Page as Matrix, Row};
 
 /// How many clusters of a row are named before one has to open it.
 const NAMED: usize = 3;
+/// How many vantages of a column are named.
+const ALIKE_NAMED: usize = 50;
 
 /// The page.
 pub fn matrix(reader: &Reader, view: &Matrix, filter: &Filter) -> Page {
     let content = html! {
         (bar(reader, filter))
-        p #found { (view.clusters_found) (reader.say(" clusters, ", " クラスター、")) (view.vantages_found) (reader.say(" vantages. Clusters that look alike share a row.", " 接続元。見え方が同じクラスターは 1 行にまとめています。")) }
+        p #found { (view.clusters_found) (reader.say(" clusters, ", " クラスター、")) (view.columns_found) (reader.say(" kinds of vantages. Clusters that look alike share a row, vantages that behave alike a column.", " 種類の接続元。見え方が同じクラスターは 1 行に、振る舞いが同じ接続元は 1 列にまとめています。")) }
         div.scroll tabindex="0" role="group" aria-label=(reader.say("Matrix", "マトリックス")) {
             table.matrix {
                 thead { tr {
                     th scope="col" { (reader.say("Cluster", "クラスター")) }
-                    @for place in &view.vantages { th scope="col" { (vantage(reader, place)) } }
+                    @for places in &view.columns { th scope="col" { (column(reader, places)) } }
                 } }
                 tbody {
                     @for row in &view.rows { (line(reader, view, row)) }
@@ -81,13 +84,29 @@ fn line(reader: &Reader, view: &Matrix, row: &Row) -> Markup {
                     }
                 }
             }
-            @for (place, cell) in view.vantages.iter().zip(&row.cells) {
+            @for (place, cell) in view.columns.iter().filter_map(|places| places.first()).zip(&row.cells) {
                 td class=(verdict_class(cell.verdict)) {
                     @if let Some(cluster) = first {
                         a href=(path_href(cluster, place, Role::PrivateFqdn)) { (verdict(reader, cell.verdict)) }
                     }
                     (names(reader, cell))
                     @if let Some(code) = cell.cause { code.code { (code) } }
+                }
+            }
+        }
+    }
+}
+
+/// Vantages that behave alike: the first by name, the others to be opened.
+fn column(reader: &Reader, places: &[Vantage]) -> Markup {
+    html! {
+        @if let Some((first, others)) = places.split_first() {
+            (vantage(reader, first))
+            @if !others.is_empty() {
+                details {
+                    summary { (others.len()) (reader.say(" alike", " 件同様")) }
+                    ul { @for place in others.iter().take(ALIKE_NAMED) { li { (vantage(reader, place)) } } }
+                    @if others.len() > ALIKE_NAMED { "+ " (others.len() - ALIKE_NAMED) }
                 }
             }
         }
@@ -104,8 +123,8 @@ fn names(reader: &Reader, cell: &Cell) -> Markup {
 }
 
 fn pages(reader: &Reader, view: &Matrix, filter: &Filter) -> Markup {
-    let to = |first_vantage: usize, first_cluster: usize| {
-        let (vantage, cluster) = (first_vantage.to_string(), first_cluster.to_string());
+    let to = |first_column: usize, first_cluster: usize| {
+        let (vantage, cluster) = (first_column.to_string(), first_cluster.to_string());
         let outcome = filter.outcome.map_or("", word);
         href(
             "/matrix",
@@ -118,11 +137,11 @@ fn pages(reader: &Reader, view: &Matrix, filter: &Filter) -> Markup {
             ],
         )
     };
-    let (v, c) = (filter.first_vantage, filter.first_cluster);
+    let (v, c) = (filter.first_column, filter.first_cluster);
     html! {
         nav.pages aria-label=(reader.say("Pages", "ページ")) {
-            @if v > 0 { a href=(to(v.saturating_sub(VANTAGES_SHOWN), c)) rel="prev" { (reader.say("← vantages before", "← 前の接続元")) } }
-            @if v + VANTAGES_SHOWN < view.vantages_found { a href=(to(v + VANTAGES_SHOWN, c)) rel="next" { (reader.say("vantages after →", "次の接続元 →")) } }
+            @if v > 0 { a href=(to(v.saturating_sub(COLUMNS_SHOWN), c)) rel="prev" { (reader.say("← vantages before", "← 前の接続元")) } }
+            @if v + COLUMNS_SHOWN < view.columns_found { a href=(to(v + COLUMNS_SHOWN, c)) rel="next" { (reader.say("vantages after →", "次の接続元 →")) } }
             @if c > 0 { a href=(to(v, c.saturating_sub(CLUSTERS_SHOWN))) { (reader.say("↑ clusters before", "↑ 前のクラスター")) } }
             @if c + CLUSTERS_SHOWN < view.clusters_found { a href=(to(v, c + CLUSTERS_SHOWN)) { (reader.say("clusters after ↓", "次のクラスター ↓")) } }
         }

@@ -3,7 +3,10 @@
 use azure::{Kind, sketch::Sketch};
 use explain::Role;
 use network::Network;
-use portal::view::{cluster, clusters, matrix, path, picture};
+use portal::view::{
+    cluster, clusters, matrix, path, picture,
+    seen::{Mark, Seen},
+};
 
 use crate::stage::{self, article};
 
@@ -57,18 +60,33 @@ fn clusters_that_look_alike_are_one_row_of_the_matrix() {
     });
     let network = network(&sketch);
     let filter = matrix::Filter { vantage: "internet".to_owned(), ..matrix::Filter::default() };
-    let view = matrix::matrix(&network, &filter);
-    assert_eq!((view.clusters_found, view.vantages.len()), (42, 1));
+    let all = explain::Matrix::new(&network);
+    let view = matrix::page(&network, &all, &filter);
+    assert_eq!((view.clusters_found, view.columns.len()), (42, 1));
     let sizes: Vec<usize> = view.rows.iter().map(|row| row.clusters.len()).collect();
     assert_eq!(sizes, [21, 21], "with and without a public FQDN");
-    for row in &view.rows {
-        for cluster in &row.clusters {
-            let asked = explain::matrix::outcome(&network, &view.vantages[0], cluster).unwrap();
-            assert_eq!((row.cells[0].verdict, row.cells[0].cause), (asked.verdict, asked.cause), "{cluster}");
+    let connects = matrix::Filter { outcome: Some(explain::Verdict::Connects), ..filter };
+    assert!(matrix::page(&network, &all, &connects).rows.is_empty(), "nobody connects from the Internet");
+
+    let wide = matrix::page(&network, &all, &matrix::Filter::default());
+    assert!(wide.columns.len() <= matrix::COLUMNS_SHOWN && wide.columns_found > wide.columns.len());
+    for row in wide.rows {
+        for (places, cell) in wide.columns.iter().zip(&row.cells) {
+            for cluster in &row.clusters {
+                let seen = Seen::of(&explain::explain(&network, &places[0], cluster).unwrap());
+                assert_eq!(cell.verdict, seen.verdict);
+                assert_eq!(cell.cause, seen.cause.map(|(code, _)| code));
+                assert_eq!(
+                    (is_reached(&cell.private), is_reached(&cell.public)),
+                    (is_reached(&seen.private), is_reached(&seen.public))
+                );
+            }
         }
     }
-    let connects = matrix::Filter { outcome: Some(explain::Verdict::Connects), ..filter };
-    assert!(matrix::matrix(&network, &connects).rows.is_empty(), "nobody connects from the Internet");
+}
+
+fn is_reached(mark: &Mark) -> bool {
+    matches!(mark, Mark::Connects(_))
 }
 
 #[test]
