@@ -110,6 +110,9 @@ document.addEventListener("input", (event) => {
   }, 150);
 });
 
+// Smaller than this a picture cannot be read: it opens larger, and is moved.
+const READABLE = 0.6;
+
 // 0 fits the picture into its pane; else the factor by which it grows, around the middle of what is seen.
 function scale(pane, factor) {
   const [svg, canvas] = [pane.querySelector("svg"), pane.querySelector(".canvas")];
@@ -129,6 +132,11 @@ function scale(pane, factor) {
 for (const pane of document.querySelectorAll("[data-pane]")) {
   const canvas = pane.querySelector(".canvas");
   scale(pane, 0);
+  const size = () => pane.querySelector("svg").getBoundingClientRect().width / pane.querySelector("svg").viewBox.baseVal.width;
+  if (size() < READABLE) scale(pane, READABLE / size());
+  const start = pane.querySelector(".ring")?.getBBox();
+  if (start) canvas.scrollTo(start.x * size() - canvas.clientWidth / 3, start.y * size() - canvas.clientHeight / 3);
+  else canvas.scrollTo(0, 0);
   canvas.addEventListener("wheel", (event) => {
     if (!event.ctrlKey) return;
     event.preventDefault();

@@ -122,7 +122,7 @@ impl Portal {
         let network = self.lab.network();
         let reader = Reader { language, csrf: session.csrf.clone(), revision: network.revision() };
         if path == "/topology.svg" {
-            let picture = page::svg(&reader, &view::picture::picture(&network), None, true);
+            let picture = page::svg(&reader, &view::picture::picture(&network, &[]), None, true);
             let mut response = file("image/svg+xml", picture.into_string().into());
             let name = HeaderValue::from_static("attachment; filename=\"noren-topology.svg\"");
             response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
@@ -156,7 +156,7 @@ impl Portal {
             "/network" => page::network(reader, &view::network::page(network, &id()?)?),
             "/zones" => page::zones(reader, &view::zone::list(network, text("q")), text("q")),
             "/zone" => page::zone(reader, &view::zone::zone(network, &id()?)?),
-            "/topology" => page::topology(reader, &view::picture::picture(network)),
+            "/topology" => page::topology(reader, &view::picture::picture(network, &[])),
             "/activity" => page::activity(reader, &self.lab.operations(OPERATIONS_SHOWN)),
             "/path" => path_page(network, reader, &id()?, query)?,
             "/kubernetes" => self.kubernetes(network, reader, &id()?, query).await?,
@@ -263,8 +263,11 @@ fn path_page(network: &Network, reader: &Reader, id: &ResourceId, query: &Query<
     let offers = view::path::offers(network, vantage, id);
     let chosen = query.get("if").and_then(|title| offers.iter().find(|offer| offer.title == *title));
     let tried = chosen.and_then(|offer| Some((offer, view::path::what_if(network, vantage, id, by, offer)?)));
+    let then = tried.as_ref().and_then(|(_, difference)| difference.path.as_ref());
+    let spots: Vec<_> = then.into_iter().chain([&found]).flat_map(view::path::Path::spots).cloned().collect();
+    let picture = view::picture::picture(network, &spots);
     let asked = page::Asked { vantage, by, offers: &offers, tried };
-    Some(page::path(reader, network, &view, &asked, &found, &view::picture::picture(network)))
+    Some(page::path(reader, network, &view, &asked, &found, &picture))
 }
 
 /// The vantage that a query names; the Internet if it names none.

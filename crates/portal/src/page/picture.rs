@@ -42,6 +42,9 @@ pub(super) fn drawing(reader: &Reader, picture: &Picture, path: Option<&Path>) -
             }
             div.canvas tabindex="0" role="group" aria-label=(reader.say("Topology", "トポロジ")) { (svg(reader, picture, path, false)) }
         }
+        @if picture.zones_left_out > 0 {
+            p.quiet { (picture.zones_left_out) " " a href="/zones" { (reader.say("more private DNS zones", "件のプライベート DNS ゾーンは省略")) } }
+        }
         @if picture.links_left_out > 0 {
             p.quiet { (picture.links_left_out) (reader.say(" zone links are not drawn; each zone's page has its own.", " 件のゾーン リンクは省略しています。各ゾーンのページで確認できます。")) }
         }

@@ -76,7 +76,7 @@ pub fn page(network: &Network, matrix: &explain::Matrix, filter: &Filter) -> Pag
         Some((class, first, meant))
     });
     let mut columns: Vec<_> = columns.collect();
-    columns.sort_by(|(_, a, _), (_, b, _)| a.cmp(b));
+    columns.sort_by_key(|(_, first, _)| *first);
     let columns_found = columns.len();
     let shown: Vec<_> = columns.into_iter().skip(filter.first_column).take(COLUMNS_SHOWN).collect();
     let is_meant = |cluster: &&std::sync::Arc<Cluster>| {

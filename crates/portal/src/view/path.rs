@@ -57,6 +57,13 @@ pub struct Path {
     pub fixes: Vec<(String, Vec<String>)>,
 }
 
+impl Path {
+    /// Every spot that it comes by.
+    pub fn spots(&self) -> impl Iterator<Item = &Spot> {
+        std::iter::once(&self.start).chain(self.steps.iter().filter_map(|step| step.spot.as_ref()))
+    }
+}
+
 /// The path of a question; `None` if there is no such cluster or no such address.
 pub fn path(network: &Network, vantage: &Vantage, cluster: &ResourceId, role: Role) -> Option<Path> {
     let found = explain::explain(network, vantage, cluster)?;

@@ -22,6 +22,8 @@ const HEAD: i32 = 26;
 const HUB_PEERS_MIN: usize = 3;
 /// Machines outside Azure that are drawn one by one.
 const OUTSIDE_MAX: usize = 24;
+/// Zones that are drawn whether or not a question leads to them.
+const ZONES_MAX: usize = 60;
 /// Links of zones are all drawn as long as there are no more than this.
 const LINKS_DRAWN_MAX: usize = 40;
 
@@ -118,6 +120,8 @@ pub struct Picture {
     pub nodes: Vec<Node>,
     /// Its lines.
     pub lines: Vec<Line>,
+    /// How many zones are not drawn.
+    pub zones_left_out: usize,
     /// How many links of zones are not drawn.
     pub links_left_out: usize,
 }
@@ -174,14 +178,15 @@ impl Group<'_> {
     }
 }
 
-/// Draws a network.
-pub fn picture(network: &Network) -> Picture {
+/// Draws a network; whatever else is left out for want of room, `needed` is not.
+pub fn picture(network: &Network, needed: &[Spot]) -> Picture {
     let mut picture = Picture::default();
     let contents = contents(network);
     let groups = groups(network);
+    // Some three times as wide as high, as far as frames can be packed so.
     let area: i64 = groups.iter().map(|group| i64::from(group.size().0) * i64::from(group.size().1)).sum();
     let widest = groups.iter().map(|group| group.size().0).max().unwrap_or(0);
-    let wide = i32::try_from((area * 2).isqrt()).unwrap_or(i32::MAX).max(widest).max(4 * (BOX_W + GAP));
+    let wide = i32::try_from((area * 3).isqrt()).unwrap_or(i32::MAX).max(widest).max(4 * (BOX_W + GAP));
     let mut y = outside(network, &mut picture, wide);
     let (mut x, mut row) = (GAP, 0);
     for group in &groups {
@@ -194,7 +199,7 @@ pub fn picture(network: &Network) -> Picture {
         (x, row) = (x + w + GAP, row.max(h));
     }
     y += if groups.is_empty() { 0 } else { row + GAP };
-    zones(network, &mut picture, y, wide);
+    zones(network, &mut picture, (y, wide), needed);
     between(network, &groups, &mut picture);
     picture
 }
@@ -324,8 +329,12 @@ fn outside(network: &Network, picture: &mut Picture, wide: i32) -> i32 {
 }
 
 /// Puts the zones below.
-fn zones(network: &Network, picture: &mut Picture, y: i32, wide: i32) {
-    let lines = super::zone::list(network, "");
+fn zones(network: &Network, picture: &mut Picture, (y, wide): (i32, i32), needed: &[Spot]) {
+    let mut lines = super::zone::list(network, "");
+    let all = lines.len();
+    lines.sort_by_key(|line| !needed.contains(&Spot::Zone(line.id.clone())));
+    lines.truncate(ZONES_MAX.max(needed.len()));
+    picture.zones_left_out = all - lines.len();
     if lines.is_empty() {
         return;
     }
