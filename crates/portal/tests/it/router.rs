@@ -25,14 +25,13 @@ impl Browser {
     }
 
     async fn inside(refusal: Option<Refusal>) -> Self {
-        let mut browser = Self::outside(refusal);
+        let browser = Self::outside(refusal);
         let link = browser.portal.link();
         let entered = browser.get(link.strip_prefix(ORIGIN).unwrap()).await;
         assert_eq!(entered.status(), StatusCode::OK);
         let cookie = entered.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
-        browser.cookie = cookie.split(';').next().unwrap().to_owned();
-        browser
+        Self { cookie: cookie.split(';').next().unwrap().to_owned(), ..browser }
     }
 
     async fn send(&self, request: http::request::Builder, body: String) -> Response<String> {
