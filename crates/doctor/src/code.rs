@@ -74,6 +74,8 @@ codes! {
         "a hosted agent has no way into a private cluster's network";
     TunnelKubeconfig = "TUNNEL_KUBECONFIG",
         "the kubeconfig leads through a tunnel on this machine that is not open";
+    LocalClusterNotRunning = "LOCAL_CLUSTER_NOT_RUNNING",
+        "the kubeconfig's cluster is one on this machine (kind, k3d, minikube, …), and it does not run";
     TlsNameMismatch = "TLS_NAME_MISMATCH",
         "the API server's certificate is not for the name that is used";
     IpUsed = "IP_USED",

@@ -91,6 +91,18 @@ impl Target {
         matches!(self.kind, AddressKind::PrivateFqdn { .. })
     }
 
+    /// Whether anything says that AKS made the cluster: its server's name or its user's.
+    pub fn is_aks(&self) -> bool {
+        self.cluster.is_some() || self.is_private_name() || self.is_public_name()
+    }
+
+    /// Whether the context is named as tools name those of clusters on this machine.
+    pub fn is_local(&self) -> bool {
+        const EXACT: [&str; 7] =
+            ["minikube", "docker-desktop", "rancher-desktop", "orbstack", "colima", "microk8s", "podman-desktop"];
+        ["kind-", "k3d-"].iter().any(|tool| self.context.starts_with(tool)) || EXACT.contains(&self.context.as_str())
+    }
+
     /// Whether public DNS should have it.
     pub fn is_public_name(&self) -> bool {
         matches!(self.kind, AddressKind::PublicFqdn { .. })

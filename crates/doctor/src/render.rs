@@ -82,7 +82,7 @@ fn kind(kind: &AddressKind) -> String {
             };
             format!("{whose}, {zone_name} ({region})")
         }
-        AddressKind::Loopback => "this machine: the near end of a tunnel".to_owned(),
+        AddressKind::Loopback => "this machine: the near end of a tunnel, or a local cluster".to_owned(),
         AddressKind::Address => "an address instead of a name".to_owned(),
         AddressKind::Custom => "a name that AKS did not make".to_owned(),
     }

@@ -13,7 +13,7 @@ mod user;
 
 use serde::Serialize;
 
-use crate::{code::Code, observation::Observations};
+use crate::{address::AddressKind, code::Code, observation::Observations};
 
 /// What is wrong, or that nothing is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,6 +88,15 @@ impl Finding {
 const HOSTED: [Code; 4] =
     [Code::PrivateNameNotResolvable, Code::KubeconfigHasPrivateName, Code::NoRoute, Code::Blocked];
 
+/// Takes out of a finding what only makes sense for AKS: its own commands, and what explain tells apart.
+fn of_any_cluster(finding: &mut Finding) {
+    finding.candidates.clear();
+    finding.fixes.retain(|fix| !fix.what.contains("Azure") && !fix.what.contains("`az aks get-credentials`"));
+    for fix in &mut finding.fixes {
+        fix.command = fix.command.take().filter(|command| !command.starts_with("az "));
+    }
+}
+
 /// Says what keeps `kubectl` from the API server.
 pub fn diagnose(seen: &Observations) -> Diagnosis {
     let cause = cause(seen);
@@ -104,6 +113,11 @@ pub fn diagnose(seen: &Observations) -> Diagnosis {
         }
         (cause, _) => cause,
     };
+    let mut cause = cause;
+    // A tunnel and an address may lead to any cluster; only AKS's own are known to be private.
+    if !seen.target.is_aks() && (seen.target.is_local() || seen.target.kind == AddressKind::Custom) {
+        cause.iter_mut().chain(&mut notes).for_each(of_any_cluster);
+    }
     notes.retain(|note| cause.as_ref().is_none_or(|cause| cause.code != note.code));
     Diagnosis { works: notes::works(seen), notes, cause }
 }

@@ -27,7 +27,7 @@ pub(super) fn proxy(seen: &Observations) -> Option<Finding> {
     let loopback = observed.proxy.host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
     let is_gone = matches!(observed.outcome, ProxyOutcome::Unreachable { .. });
     if from_kubeconfig && (loopback || observed.proxy.host == "localhost") && is_gone {
-        return Some(tunnel(format!("{} in the kubeconfig: {words}", observed.proxy.url)));
+        return Some(tunnel(Code::TunnelKubeconfig, format!("{} in the kubeconfig: {words}", observed.proxy.url)));
     }
     let finding = Finding::new(Code::ProxyInTheWay)
         .seen(format!("{} sends connections to {}", observed.proxy.because, observed.proxy.url))
@@ -64,7 +64,8 @@ pub(super) fn cause(seen: &Observations) -> Option<Finding> {
             one.tls.as_ref().is_some_and(|tls| matches!(tls.verdict, Verdict::Cut { .. } | Verdict::Silent))
         };
         if !connected || chosen.iter().find(cut).is_some() {
-            return Some(tunnel(words(first, seen.target.port)));
+            let code = if seen.target.is_local() { Code::LocalClusterNotRunning } else { Code::TunnelKubeconfig };
+            return Some(tunnel(code, words(first, seen.target.port)));
         }
     }
     if connected {
@@ -189,9 +190,14 @@ fn foreign(seen: &Observations, chosen: &[&Connection]) -> Option<Finding> {
     })
 }
 
-fn tunnel(evidence: String) -> Finding {
-    Finding::new(Code::TunnelKubeconfig)
-        .seen(evidence)
+fn tunnel(code: Code, evidence: String) -> Finding {
+    let finding = Finding::new(code).seen(evidence);
+    if code == Code::LocalClusterNotRunning {
+        return finding
+            .command("see whether its containers run", "docker ps --all")
+            .fix("start it (`docker start`, `minikube start`, `k3d cluster start`), or make it anew");
+    }
+    finding
         .fix("open the tunnel again (`az aks bastion`, `ssh -L`, `kubectl proxy`), and leave it open")
         .fix("or use the kubeconfig that `az aks get-credentials` writes")
 }
@@ -200,6 +206,7 @@ fn tunnel(evidence: String) -> Finding {
 pub(super) fn words(one: &Connection, port: u16) -> String {
     let address = std::net::SocketAddr::new(one.address, port);
     let way = match &one.route {
+        _ if one.address.is_loopback() => "on this machine".to_owned(),
         Some(route) => {
             let interface = route.interface.as_deref().unwrap_or("an interface");
             let by = match route.prefix {

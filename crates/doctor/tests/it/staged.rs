@@ -280,6 +280,27 @@ async fn a_link_that_loses_large_packets_is_told_with_what_still_fits() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_is_not_aks_gets_no_advice_about_aks() {
+    let cluster = Cluster::new();
+    let port = nobody().await;
+    for (server, context, expected) in [
+        ("127.0.0.1", "kind-kind", "LOCAL_CLUSTER_NOT_RUNNING"),
+        ("k8s.corp.example", "corp", "CONNECTION_REFUSED"),
+        ("127.0.0.1", "a", "TUNNEL_KUBECONFIG"),
+    ] {
+        let kubeconfig = cluster.kubeconfig(&format!("https://{server}:{port}"), "", &token());
+        let kubeconfig = kubeconfig
+            .replace("clusterUser_rg_a", "someone")
+            .replace("name: a\n  context", &format!("name: {context}\n  context"));
+        let kubeconfig = kubeconfig.replace("current-context: a", &format!("current-context: {context}"));
+        let (seen, diagnosis) = Machine::told(server).diagnose(&kubeconfig, Depth::Plain).await;
+        let said = doctor::text(&seen, &diagnosis);
+        assert_eq!(diagnosis.cause.unwrap().code.name(), expected, "{said}");
+        assert!(context == "a" || !said.contains("az "), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_with_an_ipv6_address_only_gives_that() {
     let six = dns(&[(PRIVATE, Says::Six)]).await;
     let cluster = Cluster::new();

@@ -20,7 +20,20 @@ const USAGE: u8 = 2;
 /// The port of DNS.
 const DNS_PORT: u16 = 53;
 
+const EXAMPLES: &str = "\
+Examples:
+  noren doctor                                the current context of $KUBECONFIG or ~/.kube/config
+  noren doctor --context prod --deep          another context; whether large packets pass, too
+  noren doctor --output json | jq .cause      for scripts: docs/doctor.md
+  noren exec --from VANTAGE -- noren doctor   in a lab, from where that client stands
+
+It looks the server's names up, connects, reads the certificate, asks /version, and names one cause with what proves it
+and what to do. It changes nothing and takes ten seconds at most.
+
+Exit status: 0 nothing is wrong, 1 something is, 2 the command line or the kubeconfig cannot be used.";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct DoctorOptions {
     /// The kubeconfig [default: $KUBECONFIG, else ~/.kube/config]
     #[arg(long, value_name = "FILE")]

@@ -25,7 +25,18 @@ use super::LabArgs;
 use crate::failure::Failure;
 use sources::Described;
 
+const EXAMPLES: &str = "\
+Examples:
+  noren explain                               every cluster from everywhere, in the running lab
+  noren explain --from vm-spoke aks-prod      one client: names, path, the one cause, its fixes
+  noren explain --estate plan.json            a Terraform plan (`terraform show -json`), before anything exists
+  noren explain --estate azure --security     what public DNS discloses, in what `az login` may read
+
+Exit status: 0 it connects (or nothing in particular was asked), 1 it does not or a rule is not kept, 2 the command line
+makes no sense, 3 it could not be done. docs/explain.md lists causes, edits and rules.";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct ExplainOptions {
     #[command(flatten)]
     lab: LabArgs,
