@@ -73,6 +73,15 @@ fn every_claim_of_fidelity_is_pinned_by_a_test_that_exists() {
 }
 
 #[test]
+fn every_failure_mode_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = fs_err::read_to_string(root.join("docs/failure-modes.md")).unwrap();
+    let named = tests(&text).into_iter().filter(|word| word.contains("::"));
+    let missing: Vec<&str> = named.filter(|test| !exists(&root, test)).collect();
+    assert!(missing.is_empty(), "no such tests: {missing:?}");
+}
+
+#[test]
 fn a_row_that_claims_too_much_is_found() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let good = "| a | b | exact | `xtask::fidelity::a_row_that_claims_too_much_is_found` |";
