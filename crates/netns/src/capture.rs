@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
+    net::Ipv4Addr,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -16,21 +17,40 @@ const EVERY_PROTOCOL: u16 = 0x0003;
 /// The longest frame: large sends are not cut into packets between veth ends.
 const FRAME_MAX: u32 = 1 << 18;
 
-/// Writes the packets of a place's links, or of one of them, as a pcap file until writing fails or
+/// Which of a place's packets.
+#[derive(Debug, Clone, Default)]
+pub struct CaptureOf {
+    /// Those of this link only.
+    pub link: Option<LinkName>,
+    /// Those from or to this address only.
+    pub address: Option<Ipv4Addr>,
+}
+
+impl CaptureOf {
+    /// Whether an Ethernet frame is meant.
+    fn wants(&self, frame: &[u8]) -> bool {
+        const IPV4: &[u8] = &[0x08, 0x00];
+        let Some(address) = self.address else { return true };
+        let at = |offset: usize| frame.get(offset..offset + 4) == Some(&address.octets());
+        frame.get(12..14) == Some(IPV4) && (at(26) || at(30))
+    }
+}
+
+/// Writes packets that pass at a place as a pcap file until writing fails or
 /// `more` says so. Afterwards the calling thread is at the place.
 ///
 /// # Errors
 /// The place or its link is gone; the output cannot be written.
 pub fn capture(
     entrance: &Entrance,
-    link: Option<&LinkName>,
+    of: &CaptureOf,
     mut output: impl Write,
     mut more: impl FnMut() -> bool,
 ) -> io::Result<()> {
     entrance.go()?;
     let protocol = i32::from(EVERY_PROTOCOL.to_be());
     let mut socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol.into()))?;
-    if let Some(link) = link {
+    if let Some(link) = &of.link {
         bind(&socket, link)?;
     }
     // The header of a pcap file, in this machine's order: version 2.4, no time zone, Ethernet.
@@ -43,6 +63,9 @@ pub fn capture(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
+        if !of.wants(&frame[..length]) {
+            continue;
+        }
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let length_u32 = u32::try_from(length).map_err(io::Error::other)?;
         let seconds = u32::try_from(at.as_secs()).map_err(io::Error::other)?;

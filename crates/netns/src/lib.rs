@@ -18,7 +18,7 @@ mod kernel;
 mod rules;
 mod wire;
 
-pub use capture::capture;
+pub use capture::{CaptureOf, capture};
 pub use enter::{ClientFiles, Entrance, NamespaceFile};
 pub use handle::{Applied, Fabric, FabricError, Opened, search_path};
 pub use helper::fabric_main;

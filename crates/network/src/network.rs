@@ -238,14 +238,39 @@ impl Network {
         }
     }
 
+    /// The private endpoint or inbound endpoint that `text` names, or the own endpoint of the cluster it
+    /// names, by name, `<group>/<name>` or full id: the network it stands in, and its address there.
+    ///
+    /// # Errors
+    /// When none or more than one has that name.
+    pub fn find_endpoint(&self, text: &str) -> Result<(&ResourceId, Ipv4Addr), VantageError> {
+        let mut found: Vec<(&ResourceId, Ipv4Addr, &ResourceId)> = Vec::new();
+        for network in self.virtual_networks.values() {
+            for (address, interface) in &network.interfaces {
+                let Some(endpoint) = &interface.private_endpoint else { continue };
+                let of_cluster = interface.service.as_ref().filter(|service| {
+                    self.cluster(service).is_some_and(|cluster| cluster.private && cluster.address == Some(*address))
+                });
+                if [Some(endpoint), of_cluster].into_iter().flatten().any(|id| is_called(id, text)) {
+                    found.push((&network.id, *address, endpoint));
+                }
+            }
+            let inbound = network.inbound_endpoints.iter().filter(|(_, endpoint)| is_called(&endpoint.id, text));
+            found.extend(inbound.map(|(address, endpoint)| (&network.id, *address, &endpoint.id)));
+        }
+        match found[..] {
+            [(network, address, _)] => Ok((network, address)),
+            [] => Err(VantageError::Unknown { text: text.to_owned(), known: Vec::new() }),
+            _ => Err(VantageError::Ambiguous {
+                text: text.to_owned(),
+                candidates: found.iter().take(10).map(|(.., id)| id.key().to_owned()).collect(),
+            }),
+        }
+    }
+
     /// The primary interfaces of the virtual machines that `text` names.
     fn machines_called(&self, text: &str) -> Vec<&Vantage> {
-        let is_called = |id: &ResourceId| {
-            let in_group = id.group_name().map(|group| format!("{group}/{}", id.name()));
-            let names = [Some(id.name()), Some(id.key()), in_group.as_deref()];
-            names.into_iter().flatten().any(|name| name.eq_ignore_ascii_case(text))
-        };
-        let machines = self.estate.of_kind(Kind::VirtualMachine).filter(|machine| is_called(machine.id()));
+        let machines = self.estate.of_kind(Kind::VirtualMachine).filter(|machine| is_called(machine.id(), text));
         let primary = |machine: &Arc<Resource>| {
             let nic = self.estate.virtual_machine(machine.id())?.network_interfaces.first()?;
             self.vantages.get(&Vantage::Interface(nic.clone()))
@@ -300,4 +325,11 @@ impl Network {
             .filter(|(_, table)| self.estate.route_table(table).is_none());
         groups.chain(tables).map(|(id, target)| Finding::dangling(id, target))
     }
+}
+
+/// Whether `text` is a resource's name, `<group>/<name>` or full id, in any case.
+fn is_called(id: &ResourceId, text: &str) -> bool {
+    let in_group = id.group_name().map(|group| format!("{group}/{}", id.name()));
+    let names = [Some(id.name()), Some(id.key()), in_group.as_deref()];
+    names.into_iter().flatten().any(|name| name.eq_ignore_ascii_case(text))
 }

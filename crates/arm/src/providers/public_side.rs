@@ -14,3 +14,12 @@ pub(super) fn free_address(estate: &Estate) -> Option<Ipv4Addr> {
     let mut hosts = PUBLIC_SIDE.hosts();
     estate.free_public_address(hosts.next()?, hosts.next_back()?)
 }
+
+/// Whether an address can be somebody's on the Internet.
+pub(super) fn is_public(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    let local = address.is_private() || address.is_loopback() || address.is_link_local();
+    // 100.64.0.0/10 is the carriers', 168.63.129.16 Azure's own.
+    let shared = first == 100 && (64..128).contains(&second) || address == Ipv4Addr::new(168, 63, 129, 16);
+    !local && !shared && (1..224).contains(&first)
+}

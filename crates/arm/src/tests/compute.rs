@@ -200,6 +200,24 @@ async fn a_public_address_says_who_has_it_and_is_one_interfaces_only() {
 }
 
 #[tokio::test]
+async fn a_public_address_that_somebody_has_is_refused_to_others() {
+    let lab = Lab::with_interfaces(&[]).await;
+    let client = "/resourceGroups/rg/providers/Noren.Lab/clients/laptop";
+    lab.made(client, json!({"location": "global", "properties": {"publicIPAddress": "20.1.0.4"}})).await;
+    let ask = async |name: &str, address: &str| {
+        let body = json!({"location": "westeurope", "properties": {"ipAddress": address}});
+        lab.put(&format!("{NETWORK}/publicIPAddresses/{name}"), body).await
+    };
+    let refused = ask("p", "20.1.0.4").await;
+    assert_eq!(refused.code(), (400, "PublicIPAddressInUse"));
+    assert!(lab.words(&refused).ends_with("/clients/laptop'."), "{}", lab.words(&refused));
+    assert_eq!(ask("p", "20.1.0.5").await.body["properties"]["ipAddress"], "20.1.0.5", "nobody's");
+    assert_eq!(ask("p", "20.1.0.6").await.body["properties"]["ipAddress"], "20.1.0.5", "it keeps what it has");
+    assert_eq!(ask("q", "20.1.0.5").await.code(), (400, "PublicIPAddressInUse"));
+    assert_eq!(ask("q", "10.0.0.4").await.body["properties"]["ipAddress"], "198.19.0.1", "not a public address");
+}
+
+#[tokio::test]
 async fn images_sizes_and_aliases_are_there_for_az() {
     let lab = Lab::new(Pace::Instant).await;
     let versions = "/providers/Microsoft.Compute/locations/West Europe/publishers/Canonical/artifacttypes/vmimage/offers/ubuntu-24_04-lts/skus/server/versions";

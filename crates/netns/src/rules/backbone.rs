@@ -1,7 +1,10 @@
 //! The backbone: what comes in is what it says, and reaches the API servers that let it.
 
 use ipnet::Ipv4Net;
-use network::plan::{API_SERVER_RANGE, BACKBONE_HOP, BackboneFilter, NETWORK_RANGE, PUBLIC_DNS};
+use network::{
+    DEFAULT_OUTBOUND_ADDRESS, INTERNET_HOST_ADDRESS,
+    plan::{API_SERVER_RANGE, BACKBONE_HOP, BackboneFilter, HOST_RANGE, NETWORK_RANGE, PUBLIC_DNS},
+};
 use nftables::{
     schema::Nftables,
     types::{NfChainPolicy, NfChainType, NfHook},
@@ -11,7 +14,7 @@ use super::{
     BEFORE_TRACKING, keep_silent,
     lang::{
         Expr, Ruleset, accept, back, destination, drop, is, is_not, is_question, is_spoofed, is_unrouted, jump_by,
-        prefix, prefixes, source, text, to_destination, untracked,
+        prefix, prefixes, source, text, to_destination, to_source, untracked,
     },
 };
 
@@ -26,6 +29,7 @@ pub(super) fn ruleset(filter: &BackboneFilter) -> Nftables<'static> {
     // nobody need remember it: half the price of a connection's way through here.
     rules.rule("arrive", [is(destination(), servers()), untracked()]);
     answer_for_public_dns(&mut rules, filter);
+    show_public_addresses(&mut rules);
     rules.hook("serve", NfChainType::Filter, NfHook::Input, 0, NfChainPolicy::Accept);
     rules.rule("serve", [is(destination(), servers()), accept()]);
     keep_own_addresses(&mut rules);
@@ -68,6 +72,16 @@ fn answer_for_public_dns(rules: &mut Ruleset, filter: &BackboneFilter) {
     let elsewhere = (!filter.unasked.is_empty()).then(|| is_not(destination(), prefixes(&filter.unasked)));
     let redirected = [is_unrouted(), to_destination(text(PUBLIC_DNS))];
     rules.rule(CHAIN, is_question().into_iter().chain(elsewhere).chain(redirected));
+}
+
+/// Who has no public address is known on the Internet by the one that all such share.
+fn show_public_addresses(rules: &mut Ruleset) {
+    const CHAIN: &str = "translate_source";
+    rules.hook(CHAIN, NfChainType::NAT, NfHook::Postrouting, 100, NfChainPolicy::Accept);
+    for (range, shown) in [(NETWORK_RANGE, DEFAULT_OUTBOUND_ADDRESS), (HOST_RANGE, INTERNET_HOST_ADDRESS)] {
+        let hidden = prefix(Ipv4Net::new_assert(range.0, range.1));
+        rules.rule(CHAIN, [is(source(), hidden), to_source(text(shown))]);
+    }
 }
 
 /// Nobody talks to the backbone itself, save for names.

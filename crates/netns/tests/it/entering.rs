@@ -110,7 +110,8 @@ async fn a_capture_shows_a_connections_packets() {
                 packets <= 3
             }
         };
-        netns::capture(&entrance, Some(&crate::stage::link("vm-1")), &mut file, more).expect("a capture");
+        let of = netns::CaptureOf { link: Some(crate::stage::link("vm-1")), ..Default::default() };
+        netns::capture(&entrance, &of, &mut file, more).expect("a capture");
         file
     });
     starts.recv().expect("it has started");

@@ -250,9 +250,9 @@ async fn a_machine_with_a_public_address_is_known_by_it_in_both_directions() {
     stage.serve(&Place::Internet, "198.51.1.1:80").await;
     assert_eq!(stage.connect(&Place::Internet, "20.0.0.4:80").await, connected("198.51.1.1", "10.0.0.4:80"));
     assert_eq!(stage.connect(&machine("vm-1"), "198.51.1.1:80").await, connected("20.0.0.4", "198.51.1.1:80"));
-    assert_eq!(stage.connect(&machine("vm-2"), "198.51.1.1:80").await, connected("248.0.0.1", "198.51.1.1:80"));
+    assert_eq!(stage.connect(&machine("vm-2"), "198.51.1.1:80").await, connected("198.19.255.254", "198.51.1.1:80"));
     // Its own network's public address is reached by way of the backbone, by itself as well.
-    assert_eq!(stage.connect(&machine("vm-2"), "20.0.0.4:80").await, connected("248.0.0.1", "10.0.0.4:80"));
+    assert_eq!(stage.connect(&machine("vm-2"), "20.0.0.4:80").await, connected("198.19.255.254", "10.0.0.4:80"));
     assert_eq!(stage.connect(&machine("vm-1"), "20.0.0.4:80").await, connected("20.0.0.4", "10.0.0.4:80"));
     assert_eq!(stage.connect(&machine("vm-1"), "10.0.0.9:443").await, connected("248.0.0.1", "240.0.0.1:443"));
     assert_eq!(stage.connect(&Place::Internet, "248.0.0.1:80").await, Seen::Silence);

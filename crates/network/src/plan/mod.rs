@@ -37,6 +37,6 @@ pub use filter::{
 pub use outside::TunnelAddresses;
 pub use standing::Standing;
 pub use types::{
-    API_SERVER_RANGE, BACKBONE_HOP, FABRIC_MAC, LinkEnd, LinkName, Listener, MAIN_TABLE, NETWORK_RANGE, Namespace,
-    PUBLIC_DNS, Place, Route, RouteTarget, STAND_IN_PORT, Veth, mac_of,
+    API_SERVER_RANGE, BACKBONE_HOP, FABRIC_MAC, HOST_RANGE, LinkEnd, LinkName, Listener, MAIN_TABLE, NETWORK_RANGE,
+    Namespace, PUBLIC_DNS, Place, Route, RouteTarget, STAND_IN_PORT, Veth, mac_of,
 };

@@ -30,7 +30,7 @@ pub const STAND_IN_PORT: u16 = 9953;
 /// nor the management plane gives them to anybody.
 pub const NETWORK_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(248, 0, 0, 0), 8);
 /// Where machines outside Azure, gateways and sites have theirs.
-pub(super) const HOST_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(249, 0, 0, 0), 8);
+pub const HOST_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(249, 0, 0, 0), 8);
 /// Where the links that steer to appliances have theirs.
 pub(super) const STEERING_BASE: Ipv4Addr = Ipv4Addr::new(250, 0, 0, 0);
 /// Where networks' routers have theirs on links to peers.

@@ -136,3 +136,17 @@ fn a_machine_in_a_site_asks_its_own_servers() {
     let in_azure = sketch.site_client("desk", "office", "192.168.0.10", &["10.0.0.4"]);
     assert!(matches!(responder(&in_azure, "desk"), Responder::CustomServer { .. }));
 }
+
+#[test]
+fn a_gateway_with_more_clients_than_its_pool_has_room_for_is_said() {
+    let exhausted = |clients: usize| {
+        let sketch = (0..clients).fold(hub(), |sketch, n| sketch.client(&format!("vpn-{n}"), Some("gw"), &[]));
+        let findings = Network::compile(&sketch.estate()).findings();
+        findings.into_iter().find(|finding| finding.code == "ClientAddressPoolExhausted")
+    };
+    // The pool is a /24, whose lower half has 125 addresses for the lab's clients; the laptop has one.
+    assert_eq!(exhausted(124), None);
+    let finding = exhausted(125).expect("one too many");
+    assert_eq!(finding.resource.name(), "gw");
+    assert!(finding.message.contains("has 125 addresses") && finding.message.contains("there are 126"), "{finding:?}");
+}

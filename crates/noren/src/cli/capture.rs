@@ -1,18 +1,23 @@
-//! `noren capture`: the packets that pass at a vantage, as a pcap file.
+//! `noren capture`: the packets that pass at a vantage or come to an endpoint, as a pcap file.
 
 use std::path::PathBuf;
 
 use clap::Args;
+#[cfg(target_os = "linux")]
+use netns::CaptureOf as Of;
 
 use super::{Done, LabArgs};
-use crate::{failure::Failure, lab::Stand};
+use crate::{
+    failure::Failure,
+    lab::{Lookout, Stand},
+};
 
 #[derive(Debug, Args)]
 pub(super) struct CaptureOptions {
     #[command(flatten)]
     lab: LabArgs,
-    /// Where to look: a vantage of `noren vantages`, or a virtual machine
-    #[arg(long, value_name = "VANTAGE")]
+    /// Where to look: a vantage of `noren vantages`, a virtual machine, a private or inbound endpoint, a cluster
+    #[arg(long, value_name = "PLACE")]
     at: String,
     /// Where to write them [default: standard output, for `| tcpdump -r -` or `| wireshark -k -i -`]
     #[arg(long, short, value_name = "FILE")]
@@ -21,14 +26,15 @@ pub(super) struct CaptureOptions {
 
 /// Writes packets until interrupted.
 pub(super) async fn run(options: CaptureOptions) -> anyhow::Result<Done> {
-    match options.lab.connect()?.stand(&options.at).await? {
+    let Lookout { stand, address } = options.lab.connect()?.look(&options.at).await?;
+    match stand {
         #[cfg(target_os = "linux")]
         Stand::Kernel { entrance, .. } => Ok(Done::Then(Box::new(move || {
             let output: Box<dyn std::io::Write> = match &options.write {
                 Some(path) => Box::new(fs_err::File::create(path)?),
                 None => Box::new(std::io::stdout().lock()),
             };
-            netns::capture(&entrance, None, output, || true)?;
+            netns::capture(&entrance, &Of { link: None, address }, output, || true)?;
             Ok(std::process::ExitCode::SUCCESS)
         }))),
         Stand::Proxy { why } => Err(Failure::new("there are no packets to see")

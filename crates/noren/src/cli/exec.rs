@@ -22,6 +22,8 @@ use crate::{
 
 /// What a shell answers when there is no such command.
 const NOT_FOUND: u8 = 127;
+/// What a shell answers when there is one that it may not run.
+const NOT_RUN: u8 = 126;
 /// What a shell adds to the number of the signal that ended a command.
 const SIGNALLED: i32 = 128;
 
@@ -135,6 +137,13 @@ fn exit_code(program: &OsStr, ended: io::Result<ExitStatus>) -> anyhow::Result<E
                 .remedy("install it, or write its path");
             crate::report(&text.into());
             Ok(ExitCode::from(NOT_FOUND))
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let text = Failure::new(format!("`{}` cannot be run", program.to_string_lossy()))
+                .because(format!("you may not run it, or nothing of its name on the PATH ({error})"))
+                .remedy("look at its permissions and those of its directories and its interpreter");
+            crate::report(&text.into());
+            Ok(ExitCode::from(NOT_RUN))
         }
         Err(error) => Err(error.into()),
     }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     failure::Failure,
-    lab::{DataDir, DeclaredEstate, PortalLink, Running, Stand, StandRequest, Status},
+    lab::{DataDir, DeclaredEstate, Lookout, PortalLink, Running, Stand, StandRequest, Status},
 };
 
 /// A connection to the controls of a running lab.
@@ -51,12 +51,21 @@ impl Control {
 
     /// How to stand at the vantage that `text` names.
     pub(crate) async fn stand(&self, text: &str) -> anyhow::Result<Stand> {
+        self.find("stand", text, "no place to stand").await
+    }
+
+    /// Where the packets of the vantage or endpoint that `text` names are seen.
+    pub(crate) async fn look(&self, text: &str) -> anyhow::Result<Lookout> {
+        self.find("look", text, "neither a vantage nor an endpoint").await
+    }
+
+    async fn find<T: DeserializeOwned>(&self, control: &str, text: &str, unknown: &str) -> anyhow::Result<T> {
         let request = StandRequest { vantage: text.to_owned() };
-        let url = format!("{}/lab/stand", self.running.url);
+        let url = format!("{}/lab/{control}", self.running.url);
         let call = self.http.post(url).bearer_auth(&self.running.control_token).json(&request);
         let reply = call.send().await.map_err(|error| self.silent(&error))?;
         let (what, remedy) = match reply.status() {
-            http::StatusCode::NOT_FOUND => (format!("`{text}` is no place to stand"), "choose one of `noren vantages`"),
+            http::StatusCode::NOT_FOUND => (format!("`{text}` is {unknown}"), "choose one of `noren vantages`"),
             http::StatusCode::SERVICE_UNAVAILABLE => (
                 format!("nobody can stand at `{text}` now"),
                 "look at what `noren up` says; with `noren up --plane proxy` the lab does without the kernel's",

@@ -1,7 +1,7 @@
 //! The lab's own controls, under `/lab/`: for whoever can read the control token in its directory.
 //!
-//! `GET status`, `GET estate`, `POST shutdown`, `POST stand` (how to run a program at a vantage),
-//! `POST portal` (a link to the portal that works once).
+//! `GET status`, `GET estate`, `POST shutdown`, `POST stand` (how to run a program at a vantage), `POST look` (where
+//! the packets of a vantage or an endpoint are seen), `POST portal` (a link to the portal that works once).
 
 use std::sync::Arc;
 
@@ -50,21 +50,16 @@ impl Control {
                 Some(reply(StatusCode::ACCEPTED, &json!({})))
             }
             (&Method::POST, "portal") => Some(reply(StatusCode::OK, &PortalLink { url: self.portal.link() })),
-            (&Method::POST, "stand") => Some(self.stand(&body).await),
-            _ => Some(reply(StatusCode::NOT_FOUND, &json!({"error": "there is no such control"}))),
-        }
-    }
-
-    async fn stand(&self, body: &[u8]) -> Response<Bytes> {
-        let Ok(StandRequest { vantage }) = serde_json::from_slice(body) else {
-            return reply(StatusCode::BAD_REQUEST, &json!({"error": "the body names no vantage"}));
-        };
-        match self.reporter.stand(&vantage).await {
-            Ok(stand) => reply(StatusCode::OK, &stand),
-            Err(late @ StandError::Late { .. }) => {
-                reply(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": late.to_string()}))
+            (&Method::POST, "stand" | "look") => {
+                let Ok(StandRequest { vantage }) = serde_json::from_slice(&body) else {
+                    return Some(reply(StatusCode::BAD_REQUEST, &json!({"error": "the body names no vantage"})));
+                };
+                Some(match path {
+                    "look" => found(self.reporter.lookout(&vantage).await),
+                    _ => found(self.reporter.stand(&vantage).await),
+                })
             }
-            Err(error @ StandError::Vantage(_)) => reply(StatusCode::NOT_FOUND, &json!({"error": error.to_string()})),
+            _ => Some(reply(StatusCode::NOT_FOUND, &json!({"error": "there is no such control"}))),
         }
     }
 
@@ -78,6 +73,16 @@ impl Control {
 impl arm::ExtraRoutes for Control {
     fn route(&self, request: Parts, body: Bytes) -> arm::hooks::BoxFuture<Option<Response<Bytes>>> {
         Box::pin(self.clone().answer(request, body))
+    }
+}
+
+fn found(found: Result<impl Serialize, StandError>) -> Response<Bytes> {
+    match found {
+        Ok(found) => reply(StatusCode::OK, &found),
+        Err(late @ StandError::Late { .. }) => {
+            reply(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": late.to_string()}))
+        }
+        Err(error @ StandError::Vantage(_)) => reply(StatusCode::NOT_FOUND, &json!({"error": error.to_string()})),
     }
 }
 

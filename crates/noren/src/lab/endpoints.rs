@@ -185,6 +185,13 @@ impl ListeningHandle {
     }
 }
 
+#[cfg(test)]
+impl Default for ListeningHandle {
+    fn default() -> Self {
+        Self(watch::channel(Arc::default()).1)
+    }
+}
+
 fn removed_views(before: &Network, after: &Network) -> Vec<ViewId> {
     before
         .virtual_networks()

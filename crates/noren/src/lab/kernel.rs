@@ -6,13 +6,14 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddrV4},
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::process::CommandExt},
     process::Command,
     sync::Arc,
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
+use azure::ResourceId;
 use netns::{Applied, Capabilities, ClientFiles, FabricError, Opened, Unavailable};
 use network::{
     Network, Vantage,
@@ -178,7 +179,7 @@ impl KernelPlane {
                 () = self.visits.changed() => {}
                 () = tokio::time::sleep(OBSERVE) => {
                     watch.look(helper, &fabric).await?;
-                    self.visits.end(helper).await?;
+                    self.visits.end(helper, tokio::time::Instant::now()).await?;
                 }
             }
         }
@@ -275,7 +276,7 @@ impl RealisedHandle {
     /// How to stand at `vantage`. A subnet's place is made for it.
     pub(super) async fn stand(&self, network: &Network, vantage: &Vantage) -> Stand {
         if let Vantage::Subnet(subnet) = vantage {
-            self.visits.announce(subnet);
+            self.visits.announce(subnet, tokio::time::Instant::now());
             self.wait_for(|realised| realised.helper.is_some() && realised.fabric.visited().contains(subnet)).await;
         }
         let realised = Arc::clone(&self.realised.borrow());
@@ -301,6 +302,18 @@ impl RealisedHandle {
         }
     }
 
+    /// How to stand at a virtual network's router, where its endpoints are.
+    pub(super) async fn stand_at_router(&self, network: &ResourceId) -> Stand {
+        let realised = Arc::clone(&self.realised.borrow());
+        let Some(helper) = &realised.helper else {
+            return Stand::Proxy { why: realised.unavailable.clone().unwrap_or_else(|| realised.making()) };
+        };
+        match helper.enter(&Place::Network(network.clone())).await {
+            Ok(entrance) => Stand::Kernel { entrance, files: ClientFiles::default() },
+            Err(error) => Stand::Proxy { why: error.to_string() },
+        }
+    }
+
     /// Waits until what was accepted at `address` has come by another way than `entrance`, if it came by
     /// an endpoint.
     async fn leads_elsewhere(&self, address: Ipv4Addr, entrance: Option<Entrance>) {
@@ -310,6 +323,15 @@ impl RealisedHandle {
             realised.helper.is_some() && realised.fabric.entrance_at(address) != Some(&entrance)
         };
         let _ = self.realised.clone().wait_for(same).await;
+    }
+}
+
+#[cfg(test)]
+impl RealisedHandle {
+    /// A plane that is being made as long as the other half is kept.
+    pub(super) fn being_made() -> (impl Drop, Self) {
+        let (sender, realised) = watch::channel(Arc::default());
+        (sender, Self { realised, visits: Visits::default() })
     }
 }
 
@@ -407,10 +429,9 @@ async fn accept(listener: TcpListener, backend: Arc<Backend>, realised: Realised
     }
 }
 
-/// This program, as the fabric's helper.
+/// This program, as the fabric's helper; the one that runs, also after another was installed in its place.
 fn command() -> Command {
-    let program = std::env::current_exe().unwrap_or_else(|_| "noren".into());
-    let mut command = Command::new(program);
-    command.arg(crate::cli::FABRIC);
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("noren").arg(crate::cli::FABRIC);
     command
 }

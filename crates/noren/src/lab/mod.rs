@@ -52,7 +52,7 @@ use ports::{Ports, bind_tcp};
 pub(crate) use data_dir::DataDir;
 pub(crate) use estate::DeclaredEstate;
 pub(crate) use running::{
-    ClusterStatus, PlaneStatus, PortalLink, Running, SignIn, Stand, StandRequest, Status, VantageStatus,
+    ClusterStatus, Lookout, PlaneStatus, PortalLink, Running, SignIn, Stand, StandRequest, Status, VantageStatus,
     VpnServerStatus,
 };
 
@@ -301,6 +301,7 @@ impl Lab {
             network: Arc::clone(&self.network),
             listening: self.listening.clone(),
             realised: self.realised.clone(),
+            patience: status::STAND_PATIENCE,
             vpn_servers: self.vpn_servers.clone(),
             data: self.options.data.as_ref().map(|data| data.path().display().to_string()),
             url: self.running.url.clone(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use azure::ResourceId;
 use network::{Network, Vantage};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,10 @@ impl RealisedHandle {
 
     pub(super) fn waiting(&self) -> String {
         WHY.to_owned()
+    }
+
+    pub(super) async fn stand_at_router(&self, _: &ResourceId) -> Stand {
+        Stand::Proxy { why: WHY.to_owned() }
     }
 
     pub(super) async fn stand(&self, _: &Network, _: &Vantage) -> Stand {

@@ -133,6 +133,16 @@ pub(crate) enum Stand {
     },
 }
 
+/// Where packets are seen.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Lookout {
+    /// Where one has to stand.
+    pub(crate) stand: Stand,
+    /// Whose packets are meant, if not everybody's there: an endpoint's.
+    pub(crate) address: Option<Ipv4Addr>,
+}
+
 /// A DNS view.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -3,25 +3,25 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use network::{Network, Silent, Vantage, ViewId};
+use network::{Network, Silent, Vantage, VantageError, ViewId};
 use tokio::sync::watch;
 
 use super::{
     endpoints::{Listening, ListeningHandle},
     estate::DeclaredEstate,
     kernel::RealisedHandle,
-    running::{ClusterStatus, Stand, Status, VantageStatus, ViewStatus, VpnServerStatus},
+    running::{ClusterStatus, Lookout, Stand, Status, VantageStatus, ViewStatus, VpnServerStatus},
 };
 
 /// How long a place may take to be made.
-const STAND_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const STAND_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why nobody can stand somewhere.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StandError {
     /// There is no such vantage.
     #[error(transparent)]
-    Vantage(#[from] network::VantageError),
+    Vantage(#[from] VantageError),
     /// The kernel data plane is not there, or not up to date.
     #[error("the kernel data plane did not follow within {seconds} s: {why}")]
     Late {
@@ -38,6 +38,8 @@ pub(super) struct Reporter {
     pub(super) network: Arc<ArcSwap<Network>>,
     pub(super) listening: ListeningHandle,
     pub(super) realised: RealisedHandle,
+    /// How long somebody who wants to stand somewhere waits for the kernel plane.
+    pub(super) patience: Duration,
     pub(super) vpn_servers: watch::Receiver<Vec<VpnServerStatus>>,
     pub(super) data: Option<String>,
     pub(super) url: String,
@@ -55,8 +57,34 @@ impl Reporter {
             self.realised.complete_for(network.revision()).await;
             self.realised.stand(&network, vantage).await
         };
-        let late = |_| StandError::Late { seconds: STAND_TIMEOUT.as_secs(), why: self.realised.waiting() };
-        tokio::time::timeout(STAND_TIMEOUT, standing).await.map_err(late)
+        self.in_time(standing).await
+    }
+
+    /// Where the packets of what `text` names are seen: a vantage, or an endpoint, which stands at its
+    /// network's router.
+    ///
+    /// # Errors
+    /// Nothing, or more than one thing, has that name; the plane does not follow.
+    pub(super) async fn lookout(&self, text: &str) -> Result<Lookout, StandError> {
+        let network = self.network.load_full();
+        let (router, address) = match (network.find_vantage(text), network.find_endpoint(text)) {
+            (Err(VantageError::Unknown { .. }), Ok(endpoint)) => endpoint,
+            (Err(VantageError::Unknown { .. }), Err(ambiguous @ VantageError::Ambiguous { .. })) => {
+                return Err(ambiguous.into());
+            }
+            _ => return Ok(Lookout { stand: self.stand(text).await?, address: None }),
+        };
+        let standing = async {
+            self.realised.complete_for(network.revision()).await;
+            self.realised.stand_at_router(router).await
+        };
+        Ok(Lookout { stand: self.in_time(standing).await?, address: Some(address) })
+    }
+
+    /// What `standing` comes to, unless it takes too long.
+    async fn in_time(&self, standing: impl Future<Output = Stand>) -> Result<Stand, StandError> {
+        let late = |_| StandError::Late { seconds: self.patience.as_secs(), why: self.realised.waiting() };
+        tokio::time::timeout(self.patience, standing).await.map_err(late)
     }
 
     /// What is declared now.
@@ -126,4 +154,26 @@ fn clusters(network: &Network) -> Vec<ClusterStatus> {
         address: cluster.address.as_ref().map(ToString::to_string),
     };
     network.clusters().values().map(report).collect()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_wants_to_stand_somewhere_does_not_wait_for_ever() {
+        let (_making, realised) = RealisedHandle::being_made();
+        let reporter = Reporter {
+            network: Arc::new(ArcSwap::from_pointee(Network::compile(&azure::Estate::default()))),
+            listening: ListeningHandle::default(),
+            realised,
+            patience: Duration::ZERO,
+            vpn_servers: watch::channel(Vec::new()).1,
+            data: None,
+            url: String::new(),
+        };
+        let late = reporter.stand("internet").await.unwrap_err();
+        assert_eq!(late.to_string(), "the kernel data plane did not follow within 0 s: it is being made");
+        assert!(matches!(reporter.stand("nowhere").await, Err(StandError::Vantage(_))), "that is known at once");
+    }
 }

@@ -23,24 +23,24 @@ fn the_public_fqdn_is_answered_everywhere_the_private_one_only_where_the_zone_is
     assert!(zone.ends_with(".privatelink.japaneast.azmk8s.io"), "{zone}");
     says(&squeeze(&lab.az_table("aks list")), &[&format!("a japaneast rg 1.34 1.34.4 Succeeded {public}")]);
 
-    let (_, network) = lab.inside();
+    let inside = lab.inside();
     for transport in ["+notcp", "+tcp"] {
-        assert_eq!(lab.dig("public", &format!("+short {transport} {public}")), "10.224.0.4");
-        assert_eq!(lab.dig(&network, &format!("+short {transport} {public}")), "10.224.0.4");
-        assert_eq!(lab.dig(&network, &format!("+short {transport} {private}")), "10.224.0.4");
+        assert_eq!(lab.dig("internet", &format!("+short {transport} {public}")), "10.224.0.4");
+        assert_eq!(lab.dig(&inside, &format!("+short {transport} {public}")), "10.224.0.4");
+        assert_eq!(lab.dig(&inside, &format!("+short {transport} {private}")), "10.224.0.4");
         says(
-            &lab.dig("public", &format!("{transport} {private}")),
+            &lab.dig("internet", &format!("{transport} {private}")),
             &["status: NXDOMAIN", "ANSWER: 0, AUTHORITY: 1", "SOA"],
         );
     }
-    says(&lab.dig("public", &format!("{public} AAAA")), &["status: NOERROR", "ANSWER: 0", "EDNS: version: 0"]);
+    says(&lab.dig("internet", &format!("{public} AAAA")), &["status: NOERROR", "ANSWER: 0", "EDNS: version: 0"]);
 
     let updated = lab.az("aks update -g rg -n a --disable-public-fqdn");
     assert_eq!((&updated["fqdn"], &updated["privateFqdn"]), (&serde_json::Value::Null, &cluster["privateFqdn"]));
     assert_eq!(updated["apiServerAccessProfile"]["enablePrivateClusterPublicFqdn"], false);
     says(&squeeze(&lab.az_table("aks list")), &[&format!("Succeeded {private}")]);
     assert_eq!(lab.asks("internet", public), (false, String::new()));
-    assert_eq!(lab.dig(&network, &format!("+short {private}")), "10.224.0.4");
+    assert_eq!(lab.dig(&inside, &format!("+short {private}")), "10.224.0.4");
     says(&lab.az_refused("aks get-credentials -g rg -n a --public-fqdn -f -"), &["ERROR"]);
 
     assert_eq!(lab.az("aks update -g rg -n a --enable-public-fqdn")["fqdn"], public, "the name it had");
@@ -58,7 +58,7 @@ fn a_kubeconfig_names_the_private_fqdn_unless_the_public_one_is_asked_for() {
     says(&credentials("--admin"), &[&server("privateFqdn"), "name: clusterAdmin_rg_a\n"]);
     says(&credentials("--public-fqdn"), &[&server("fqdn"), "name: clusterUser_rg_a\n"]);
 
-    let (inside, _) = lab.inside();
+    let inside = lab.inside();
     let file = lab.path("stands-inside");
     let mut write = lab.noren(&["kubeconfig", "rg/a", "--from", &inside, "--public-fqdn", "--file"]);
     said(write.arg(&file));
@@ -69,11 +69,11 @@ fn a_kubeconfig_names_the_private_fqdn_unless_the_public_one_is_asked_for() {
 
 #[test]
 fn only_who_resolves_and_routes_connects_and_a_refusal_says_why() {
-    let (Some(lab), Some(_), Some(_)) = (Lab::with_group(), client("curl"), client("kubectl")) else { return };
+    let (Some(lab), Some(_), Some(_)) = (Lab::behind_proxies(), client("curl"), client("kubectl")) else { return };
     let cluster = lab.az(&format!("{CREATE} -n a"));
     let (public, private) = (cluster["fqdn"].as_str().unwrap(), cluster["privateFqdn"].as_str().unwrap());
     lab.az_command("aks get-credentials -g rg -n a").output().unwrap();
-    let (inside, _) = lab.inside();
+    let inside = lab.inside();
     says(
         &squeeze(&lab.kubectl(&inside, "get nodes -o wide")),
         &[
@@ -86,6 +86,7 @@ fn only_who_resolves_and_routes_connects_and_a_refusal_says_why() {
     let (_, outside) = refused(&mut lab.at("internet", "kubectl get nodes"));
     says(&outside, &[&format!("internet: public DNS has no name {private} (NXDOMAIN)")]);
 
+    assert_eq!(lab.dig(&inside, &format!("+short {private}")), "10.224.0.4");
     let (near, far) = (lab.proxy(&inside), lab.proxy("internet"));
     let url = |name: &str| format!("https://{name}/version");
     let authority = lab.path("authority.pem");

@@ -17,6 +17,63 @@ use serde_json::Value;
 /// The program under test.
 const NOREN: &str = env!("CARGO_BIN_EXE_noren");
 
+/// `nobody`.
+const NOBODY: u32 = 65534;
+/// Gives a command a `/dev/net/tun` of the mode `$0`, which nobody else sees.
+const WITH_TUN: &str = "mount -t tmpfs -o mode=755 tmpfs /dev/net && mknod -m $0 /dev/net/tun c 10 200 && exec \"$@\"";
+
+/// Whose lab it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum User {
+    /// The tests' own.
+    Own,
+    /// `nobody`'s, who has no right of his own.
+    Nobody {
+        /// The mode of `/dev/net/tun`, if it is not the machine's.
+        tun: Option<&'static str>,
+    },
+}
+
+impl User {
+    /// An ordinary user.
+    pub(crate) const ORDINARY: Self = Self::Nobody { tun: None };
+
+    /// Lets a file be this user's.
+    pub(crate) fn owns(self, path: &Path) {
+        if self != Self::Own {
+            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
+
+    /// A program run by this user.
+    fn runs(self, program: &Path) -> Command {
+        let Self::Nobody { tun } = self else { return Command::new(program) };
+        let mut command = Command::new("setpriv");
+        if let Some(mode) = tun {
+            command = Command::new("unshare");
+            command.args(["--mount", "sh", "-c", WITH_TUN, mode, "setpriv"]);
+        }
+        let ids = [format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")];
+        command.args(ids).args(["--clear-groups", "--"]).arg(program);
+        command
+    }
+}
+
+/// Tells a story once more, as another user's. Who is not root tells it as his own already.
+pub(crate) fn told_by(user: User, story: impl FnOnce(User)) {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("the other story is this one: the lab is an ordinary user's already");
+    } else if client("setpriv").is_some() {
+        match user.runs(Path::new("true")).output() {
+            Ok(output) if output.status.success() => story(user),
+            refused => {
+                assert!(std::env::var_os("CI").is_none(), "root may not become {user:?}: {refused:?}");
+                eprintln!("SKIPPED: root may not become {user:?} here: {refused:?}");
+            }
+        }
+    }
+}
+
 /// A real client: where it is and what it is called.
 #[derive(Debug, Clone)]
 pub(crate) struct Client(PathBuf);
@@ -45,33 +102,34 @@ pub(crate) fn client(name: &str) -> Option<Client> {
 /// A running lab in a directory of its own; both are gone when it is dropped.
 pub(crate) struct Lab {
     directory: tempfile::TempDir,
-    /// The plane that every machine has, so that refusals have the same words everywhere; or the kernel's.
+    /// What `noren up` is told of planes.
     plane: &'static str,
-    /// Whose lab it is, if not this process's user's.
-    user: Option<u32>,
+    /// Whose it is.
+    pub(crate) user: User,
     process: Option<Child>,
     environment: OnceLock<BTreeMap<String, String>>,
+    carried_by: OnceLock<Value>,
 }
 
 impl Lab {
-    /// Starts a lab and waits until it says that it is ready.
+    /// Starts a lab on the plane that every machine has, and waits until it says that it is ready.
     pub(crate) fn up() -> Self {
-        Self::on("proxy", None)
+        Self::on("proxy", User::Own)
     }
 
-    fn on(plane: &'static str, user: Option<u32>) -> Self {
+    fn on(plane: &'static str, user: User) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        if let Some(user) = user {
-            std::os::unix::fs::chown(directory.path(), Some(user), Some(user)).unwrap();
-        }
-        let mut lab = Self { directory, plane, user, process: None, environment: OnceLock::new() };
+        user.owns(directory.path());
+        let (environment, carried_by) = (OnceLock::new(), OnceLock::new());
+        let mut lab = Self { directory, plane, user, process: None, environment, carried_by };
         lab.start(&[]);
         lab
     }
 
     /// A lab on the kernel plane, with the resource group `rg` and `az`; `None`, said aloud, where the machine
-    /// has no such plane for `user` (nobody named: this process's). Under CI that is a failure.
-    pub(crate) fn in_kernel(user: Option<u32>) -> Option<Self> {
+    /// has no such plane for `user`. Under CI that is a failure. With `NOREN_TEST_AS_NOBODY` every such lab is an
+    /// ordinary user's.
+    pub(crate) fn in_kernel(user: User) -> Option<Self> {
         client("az")?;
         let lab = Self::in_kernel_bare(user)?;
         lab.az("group create -n rg -l japaneast");
@@ -79,16 +137,11 @@ impl Lab {
     }
 
     /// The same without the group, for stories that do without `az`.
-    pub(crate) fn in_kernel_bare(user: Option<u32>) -> Option<Self> {
+    pub(crate) fn in_kernel_bare(user: User) -> Option<Self> {
+        let as_nobody = user == User::Own && std::env::var_os("NOREN_TEST_AS_NOBODY").is_some();
+        let user = if as_nobody { User::Nobody { tun: Some("666") } } else { user };
         let lab = Self::on("kernel", user);
-        // It is asked once the plane stands or is known not to come.
-        let settled = |plane: &Value| plane["why"] != "it is being made";
-        let plane = loop {
-            let plane = lab.status()["plane"].clone();
-            if settled(&plane) {
-                break plane;
-            }
-        };
+        let plane = lab.plane();
         if plane["name"] != "kernel" {
             assert!(std::env::var_os("CI").is_none(), "no kernel plane: {plane}");
             eprintln!("SKIPPED: no kernel plane here: {plane}");
@@ -97,13 +150,34 @@ impl Lab {
         Some(lab)
     }
 
-    /// A lab with the resource group `rg` in `japaneast`, and `az` to work with it; `None` where there is no
-    /// `az`.
+    /// A lab with the resource group `rg` in `japaneast`, and `az` to work with it, on the kernel plane where
+    /// the machine has it; `None` where there is no `az`.
     pub(crate) fn with_group() -> Option<Self> {
+        Self::grouped("auto")
+    }
+
+    /// The same on the proxy plane, whose refusals say why.
+    pub(crate) fn behind_proxies() -> Option<Self> {
+        Self::grouped("proxy")
+    }
+
+    fn grouped(plane: &'static str) -> Option<Self> {
         client("az")?;
-        let lab = Self::up();
+        let lab = Self::on(plane, User::Own);
         lab.az("group create -n rg -l japaneast");
         Some(lab)
+    }
+
+    /// Which plane carries packets, as it was when it stood or was known not to come.
+    pub(crate) fn plane(&self) -> &Value {
+        self.carried_by.get_or_init(|| {
+            loop {
+                let plane = self.status()["plane"].clone();
+                if plane["why"] != "it is being made" {
+                    return plane;
+                }
+            }
+        })
     }
 
     /// Starts the lab on its data.
@@ -133,19 +207,10 @@ impl Lab {
 
     /// `noren <arguments> --data <the lab's>`, in an environment without a home of its own.
     pub(crate) fn noren(&self, arguments: &[&str]) -> Command {
-        let mut command = self.own(NOREN.into());
+        let mut command = self.user.runs(Path::new(NOREN));
         command.env_remove("NOREN_DATA").stdin(Stdio::null());
         command.arg(arguments[0]).arg("--data").arg(self.path("lab")).args(&arguments[1..]);
         command.env("HOME", self.directory.path());
-        command
-    }
-
-    /// A program run by the lab's user.
-    fn own(&self, program: PathBuf) -> Command {
-        let Some(user) = self.user else { return Command::new(program) };
-        let mut command = Command::new("setpriv");
-        let ids = [format!("--reuid={user}"), format!("--regid={user}")];
-        command.args(ids).args(["--clear-groups", "--"]).arg(program);
         command
     }
 
@@ -210,7 +275,7 @@ impl Lab {
     pub(crate) fn at(&self, vantage: &str, line: &str) -> Command {
         let line = words(line);
         let Client(program) = client(&line[0]).expect("the story asked for it");
-        let mut command = self.own(NOREN.into());
+        let mut command = self.user.runs(Path::new(NOREN));
         command.envs(self.environment()).env("HOME", self.directory.path()).stdin(Stdio::null());
         command.args(["exec", "--from", vantage, "--"]).arg(program).args(&line[1..]);
         command
@@ -231,37 +296,38 @@ impl Lab {
         said(&mut self.at(vantage, &format!("kubectl {line}")))
     }
 
-    /// Where the name view `view` (`public`, or a virtual network's name) listens.
-    pub(crate) fn view(&self, view: &str) -> String {
-        self.find("views", view, "address")
-    }
-
     /// Where the SOCKS5 and CONNECT proxy of a vantage listens.
     pub(crate) fn proxy(&self, vantage: &str) -> String {
-        self.find("vantages", vantage, "proxy")
+        self.find(vantage, "proxy")
     }
 
-    fn find(&self, list: &str, name: &str, field: &str) -> String {
+    fn find(&self, vantage: &str, field: &str) -> String {
         let status = self.status();
-        let found = status[list].as_array().unwrap().iter().find(|one| one["name"] == name);
-        let found = found.unwrap_or_else(|| panic!("no {name} in {}", status[list]));
+        let found = status["vantages"].as_array().unwrap().iter().find(|one| one["name"] == vantage);
+        let found = found.unwrap_or_else(|| panic!("no {vantage} in {}", status["vantages"]));
         found[field].as_str().unwrap().to_owned()
     }
 
-    /// The one vantage that is a subnet of a cluster's own network, and that network's name.
-    pub(crate) fn inside(&self) -> (String, String) {
+    /// The one vantage that is a subnet of a cluster's own network.
+    pub(crate) fn inside(&self) -> String {
         let status = self.status();
         let mut names = status["vantages"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
-        let vantage = names.find(|name| name.starts_with("aks-vnet-")).expect("a cluster in a network of its own");
-        (vantage.to_owned(), vantage.split('/').next().unwrap().to_owned())
+        names.find(|name| name.starts_with("aks-vnet-")).expect("a cluster in a network of its own").to_owned()
     }
 
-    /// What `dig` answers to `question` (a name, its type, options), asked at a name view.
-    pub(crate) fn dig(&self, view: &str, question: &str) -> String {
-        let address = self.view(view);
-        let (host, port) = address.split_once(':').unwrap();
-        let mut command = self.program(client("dig").expect("the story asked for it"));
-        said(command.arg(format!("@{host}")).args(["-p", port, "+tries=1"]).args(words(question))).trim().to_owned()
+    /// What `dig` answers to `question` (a name, its type, options) at a vantage: there, on the kernel plane; on
+    /// the proxy plane asked where the vantage's names come from.
+    pub(crate) fn dig(&self, vantage: &str, question: &str) -> String {
+        let mut command = if self.plane()["name"] == "kernel" {
+            self.at(vantage, "dig")
+        } else {
+            let address = self.find(vantage, "dns");
+            let (host, port) = address.split_once(':').unwrap();
+            let mut command = self.program(client("dig").expect("the story asked for it"));
+            command.arg(format!("@{host}")).args(["-p", port]);
+            command
+        };
+        said(command.arg("+tries=1").args(words(question))).trim().to_owned()
     }
 
     /// `noren dig` at a vantage: whether there is such a name, and what it says.

@@ -12,16 +12,16 @@ fn a_stopped_cluster_has_no_record_and_a_started_one_another_address() {
     let (Some(lab), Some(_)) = (Lab::with_group(), client("dig")) else { return };
     lab.az(CREATE);
     let private = lab.az("aks show -g rg -n a")["privateFqdn"].as_str().unwrap().to_owned();
-    let (_, network) = lab.inside();
-    assert_eq!(lab.dig(&network, &format!("+short {private}")), "10.224.0.4");
+    let inside = lab.inside();
+    assert_eq!(lab.dig(&inside, &format!("+short {private}")), "10.224.0.4");
     let stopped = lab.az_command("aks stop -g rg -n a").output().unwrap();
     says(&String::from_utf8_lossy(&stopped.stderr), &["apiserver IP might get changed"]);
     assert_eq!(lab.az("aks show -g rg -n a --query powerState.code"), "Stopped");
-    says(&lab.dig(&network, &private), &["status: NXDOMAIN"]);
+    says(&lab.dig(&inside, &private), &["status: NXDOMAIN"]);
     says(&lab.az_refused("aks stop -g rg -n a"), &["(OperationNotAllowed)", "stopping cannot be performed"]);
     says(&lab.az_refused("aks scale -g rg -n a -c 1"), &["(OperationNotAllowed)", "Start it first"]);
     lab.az("aks start -g rg -n a");
-    assert_eq!(lab.dig(&network, &format!("+short {private}")), "10.224.0.8", "behind the three nodes");
+    assert_eq!(lab.dig(&inside, &format!("+short {private}")), "10.224.0.8", "behind the three nodes");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn after_rotation_the_old_kubeconfig_is_nobody() {
     lab.az(CREATE);
     let credentials = "aks get-credentials -g rg -n a --overwrite-existing";
     lab.az_command(credentials).output().unwrap();
-    let (inside, _) = lab.inside();
+    let inside = lab.inside();
     says(&lab.kubectl(&inside, "get nodes"), &["Ready"]);
     lab.az("aks rotate-certs -g rg -n a --yes");
     let (_, text) = crate::bench::refused(&mut lab.at(&inside, "kubectl get nodes"));
@@ -115,7 +115,7 @@ fn what_was_acknowledged_survives_kill_9() {
         (&status["vantages"], &status["views"]),
         "ports, too"
     );
-    assert_eq!(lab.asks(&inside.0, before["privateFqdn"].as_str().unwrap()), (true, "10.224.0.4".to_owned()));
+    assert_eq!(lab.asks(&inside, before["privateFqdn"].as_str().unwrap()), (true, "10.224.0.4".to_owned()));
 }
 
 #[test]

@@ -122,6 +122,11 @@ fn who_names_a_place_that_is_not_there_is_told_which_are() {
     let (status, text) = refused(&mut lab.noren(&["exec", "--from", "internet", "--", "nosuch"]));
     assert_eq!(status, 127, "as a shell");
     says(&text, &["error: there is no command `nosuch`", "it is not on the PATH"]);
+    fs_err::write(lab.path("text"), "no program").unwrap();
+    let text = lab.path("text");
+    let (status, said) = refused(&mut lab.noren(&["exec", "--from", "internet", "--", text.to_str().unwrap()]));
+    assert_eq!(status, 126, "as a shell");
+    says(&said, &["cannot be run\n  why:    you may not run it", "look at its permissions"]);
     let (status, _) = refused(&mut lab.noren(&["exec", "--from", "internet", "--", "sh", "-c", "exit 7"]));
     assert_eq!(status, 7, "the command's own");
 }

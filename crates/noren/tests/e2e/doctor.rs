@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arm::Arm,
-    bench::{Background, Lab, client, said},
+    bench::{Background, Lab, User, client, said},
     verdicts::{HEALTHY, Row, UNSEEN, judge, row},
 };
 
@@ -22,7 +22,7 @@ struct Stage {
 impl Stage {
     fn new() -> Option<Self> {
         client("kubectl")?;
-        let lab = Lab::in_kernel_bare(None)?;
+        let lab = Lab::in_kernel_bare(User::Own)?;
         let arm = Arm::of(&lab);
         Some(Self { lab, arm })
     }

@@ -26,6 +26,8 @@ mod names;
 mod networks;
 #[cfg(target_os = "linux")]
 mod packets;
+#[cfg(target_os = "linux")]
+mod paths;
 mod portal;
 mod rights;
 mod sdk;

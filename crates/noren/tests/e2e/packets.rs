@@ -2,6 +2,9 @@
 //! what they reach.
 
 use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -12,73 +15,97 @@ use nix::{
 };
 use serde_json::json;
 
-use crate::bench::{Background, Lab, client, refused, said, says};
+use crate::bench::{Background, Lab, User, client, refused, said, says, told_by};
 
-/// `nobody`, a user without any right of its own.
-const NOBODY: u32 = 65534;
 const CLUSTER: &str = "aks create -g rg --no-ssh-key --yes --enable-private-cluster";
 
 /// A lab on the kernel plane with the network `v`, 10.1.0.0/16, and the machine `vm` in it.
-fn lab() -> Option<Lab> {
-    let lab = Lab::in_kernel(None)?;
+fn lab(user: User) -> Option<Lab> {
+    let lab = Lab::in_kernel(user)?;
     network(&lab, "v", "10.1");
     machine(&lab, "vm", "v");
     Some(lab)
 }
 
-fn network(lab: &Lab, name: &str, prefix: &str) {
+pub(crate) fn network(lab: &Lab, name: &str, prefix: &str) {
     lab.az(&format!(
         "network vnet create -g rg -n {name} --address-prefixes {prefix}.0.0/16 --subnet-name s --subnet-prefixes \
          {prefix}.0.0/24"
     ));
 }
 
-fn machine(lab: &Lab, name: &str, network: &str) {
+pub(crate) fn machine(lab: &Lab, name: &str, network: &str) {
     lab.az(&format!("network nic create -g rg -n {name} --vnet-name {network} --subnet s"));
 }
 
 /// A private cluster in subnet `s` of `v`; its private FQDN. The kubeconfig is the default one.
-fn cluster(lab: &Lab) -> String {
+pub(crate) fn cluster(lab: &Lab) -> String {
     let subnet = lab.az("network vnet subnet show -g rg --vnet-name v -n s")["id"].clone();
     let cluster = lab.az(&format!("{CLUSTER} -n a --vnet-subnet-id {}", subnet.as_str().unwrap()));
-    said(&mut lab.az_command("aks get-credentials -g rg -n a"));
+    credentials(lab);
     cluster["privateFqdn"].as_str().unwrap().to_owned()
 }
 
-/// A web server at a machine, whose one page is the machine's name.
-fn serve(lab: &Lab, machine: &str) -> Background {
-    let pages = lab.path(machine);
-    fs_err::create_dir(&pages).unwrap();
-    fs_err::write(pages.join("name"), machine).unwrap();
-    let line = format!("python3 -u -m http.server 80 --directory {}", pages.display());
-    let mut server = Background::start(lab.at(machine, &line).stderr(std::process::Stdio::null()));
-    assert!(server.says("Serving HTTP"), "{}", server.said);
+/// Writes the default kubeconfig.
+fn credentials(lab: &Lab) {
+    said(&mut lab.az_command("aks get-credentials -g rg -n a"));
+    // `az` may have run as another user.
+    lab.user.owns(Path::new(lab.variable("KUBECONFIG")));
+}
+
+/// The variable by which [`web_server`] learns what its one page says.
+const PAGE: &str = "NOREN_TEST_PAGE";
+
+/// A web server at a machine, whose one page is the machine's name. It tells who asks.
+pub(crate) fn serve(lab: &Lab, machine: &str) -> Background {
+    let this = std::env::current_exe().unwrap();
+    let line = format!("{} --exact packets::web_server --ignored --nocapture", this.display());
+    let mut server = Background::start(lab.at(machine, &line).env(PAGE, machine));
+    assert!(server.says("serving"), "{}", server.said);
     server
 }
 
+#[test]
+#[ignore = "no story: `serve` runs it, as a program that every user may run"]
+fn web_server() {
+    let Ok(page) = std::env::var(PAGE) else { return };
+    let mut told = std::io::stdout();
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).unwrap();
+    writeln!(told, "serving").unwrap();
+    for stream in listener.incoming() {
+        let stream = stream.unwrap();
+        writeln!(told, "asked from {}", stream.peer_addr().unwrap().ip()).unwrap();
+        let request = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+        if request.count() > 0 {
+            // Who does not wait for the page needs none.
+            let _ = write!(&stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len());
+        }
+    }
+}
+
 /// Which machine answers there.
-fn who(lab: &Lab, from: &str, address: &str) -> String {
+pub(crate) fn who(lab: &Lab, from: &str, address: &str) -> String {
     said(&mut lab.at(from, &format!("curl -sS --max-time 5 http://{address}/name")))
 }
 
 /// Asserts that nobody does.
 #[track_caller]
-fn nobody_answers(lab: &Lab, from: &str, address: &str) {
+pub(crate) fn nobody_answers(lab: &Lab, from: &str, address: &str) {
     let (status, text) = refused(&mut lab.at(from, &format!("curl -sS --max-time 1 http://{address}/name")));
     assert_eq!(status, 28, "silence, as in Azure: {text}");
 }
 
-/// The story of any program at a machine, told by whoever runs the lab.
-fn any_program_runs_at_a_machine(user: Option<u32>) {
+#[test]
+fn any_program_runs_at_a_machine_with_its_resolver_and_its_addresses() {
+    any_program(User::Own);
+}
+
+fn any_program(user: User) {
     let (Some(_), Some(_), Some(lab)) = (client("kubectl"), client("dig"), Lab::in_kernel(user)) else { return };
     network(&lab, "v", "10.1");
     let create = "vm create -g rg -n vm --vnet-name v --subnet s --image Ubuntu2204 --admin-username me";
     lab.az(&format!("{create} --public-ip-address= --nsg= --generate-ssh-keys --only-show-errors"));
     let private = cluster(&lab);
-    if user.is_some() {
-        // `az` ran as another user.
-        std::os::unix::fs::chown(lab.variable("KUBECONFIG"), user, user).unwrap();
-    }
     assert_eq!(said(&mut lab.at("vm", &format!("dig +short {private}"))).trim(), "10.1.0.5");
     says(&lab.kubectl("vm", "get nodes"), &["Ready"]);
     let nobody = said(&mut lab.at("vm", &format!("curl -sSk https://{private}/version")));
@@ -93,25 +120,52 @@ fn any_program_runs_at_a_machine(user: Option<u32>) {
     assert!(shell.status.success(), "a shell without input ends: {}", String::from_utf8_lossy(&shell.stderr));
 }
 
-#[test]
-fn any_program_runs_at_a_machine_with_its_resolver_and_its_addresses() {
-    any_program_runs_at_a_machine(None);
-}
+/// Stories told once more by an ordinary user, whose fabric lives in a user namespace.
+mod by_an_ordinary_user {
+    use super::*;
 
-#[test]
-fn an_ordinary_user_gets_the_same_by_user_namespaces() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("the other story is this one: the lab is an ordinary user's already");
-        return;
+    #[test]
+    fn any_program_runs_at_a_machine() {
+        told_by(User::ORDINARY, any_program);
     }
-    if client("setpriv").is_some() {
-        any_program_runs_at_a_machine(Some(NOBODY));
+
+    #[test]
+    fn an_endpoint_leads_to_the_cluster_while_it_is_approved() {
+        told_by(User::ORDINARY, an_endpoint_made_by_hand);
+    }
+
+    #[test]
+    fn peering_joins_two_networks() {
+        told_by(User::ORDINARY, networks_side_by_side);
+    }
+
+    #[test]
+    fn a_dns_server_of_ones_own_serves_its_network() {
+        told_by(User::ORDINARY, a_dns_server_of_ones_own);
+    }
+
+    #[test]
+    fn packets_are_captured_and_what_was_broken_by_hand_is_repaired() {
+        told_by(User::ORDINARY, |user| {
+            let Some(lab) = lab(user) else { return };
+            captures(&lab);
+            repairs(&lab);
+        });
+    }
+
+    #[test]
+    fn nothing_is_left_on_the_host() {
+        told_by(User::ORDINARY, nothing_is_left);
     }
 }
 
 #[test]
 fn networks_with_the_same_addresses_stand_side_by_side_and_peering_joins_two() {
-    let Some(lab) = lab() else { return };
+    networks_side_by_side(User::Own);
+}
+
+fn networks_side_by_side(user: User) {
+    let Some(lab) = lab(user) else { return };
     for (name, prefix) in [("twin", "10.1"), ("other", "10.2")] {
         network(&lab, name, prefix);
         machine(&lab, &format!("vm-{name}"), name);
@@ -141,7 +195,11 @@ fn networks_with_the_same_addresses_stand_side_by_side_and_peering_joins_two() {
 
 #[test]
 fn an_endpoint_made_by_hand_leads_to_the_cluster_while_it_is_approved() {
-    let (Some(_), Some(lab)) = (client("kubectl"), lab()) else { return };
+    an_endpoint_made_by_hand(User::Own);
+}
+
+fn an_endpoint_made_by_hand(user: User) {
+    let (Some(_), Some(lab)) = (client("kubectl"), lab(user)) else { return };
     network(&lab, "far", "10.2");
     machine(&lab, "vm-far", "far");
     let private = cluster(&lab);
@@ -178,7 +236,7 @@ fn an_endpoint_made_by_hand_leads_to_the_cluster_while_it_is_approved() {
 
 #[test]
 fn a_stopped_cluster_is_not_reached_and_comes_back_at_another_address() {
-    let (Some(_), Some(lab)) = (client("kubectl"), lab()) else { return };
+    let (Some(_), Some(lab)) = (client("kubectl"), lab(User::Own)) else { return };
     let private = cluster(&lab);
     let address = || said(&mut lab.at("vm", &format!("dig +short {private}"))).trim().to_owned();
     let before = address();
@@ -192,9 +250,9 @@ fn a_stopped_cluster_is_not_reached_and_comes_back_at_another_address() {
 
 #[test]
 fn a_public_cluster_takes_connections_from_authorized_sources_only() {
-    let (Some(_), Some(lab)) = (client("kubectl"), Lab::in_kernel(None)) else { return };
+    let (Some(_), Some(lab)) = (client("kubectl"), Lab::in_kernel(User::Own)) else { return };
     lab.az("aks create -g rg -n a --no-ssh-key --yes");
-    said(&mut lab.az_command("aks get-credentials -g rg -n a"));
+    credentials(&lab);
     for (name, address) in [("office", "20.1.0.4"), ("cafe", "20.2.0.4")] {
         let url = format!("/subscriptions/{{subscriptionId}}/resourceGroups/rg/providers/Noren.Lab/clients/{name}");
         let body = json!({"location": "global", "properties": {"publicIPAddress": address}});
@@ -210,7 +268,8 @@ fn a_public_cluster_takes_connections_from_authorized_sources_only() {
 
 /// `dnsmasq` at the machine `vm`; it answers `corp.example` itself and asks 168.63.129.16 for the rest.
 fn dnsmasq(lab: &Lab) -> Background {
-    let options = "--keep-in-foreground --conf-file=/dev/null --no-hosts --no-resolv --user=root --log-facility=-";
+    // It stays the user that it is: there may be no other one.
+    let options = "--no-daemon --conf-file=/dev/null --no-hosts --no-resolv";
     let long = format!("--txt-record=long.corp.example{}", ",0123456789".repeat(150));
     let answers = format!("--server=168.63.129.16 --address=/corp.example/10.1.0.9 {long} --log-queries");
     let mut server = Background::start(&mut lab.at("vm", &format!("sh -c 'exec dnsmasq {options} {answers} 2>&1'")));
@@ -220,7 +279,11 @@ fn dnsmasq(lab: &Lab) -> Background {
 
 #[test]
 fn a_dns_server_of_ones_own_in_a_machine_serves_its_network() {
-    let (Some(_), Some(_), Some(lab)) = (client("dnsmasq"), client("dig"), lab()) else { return };
+    a_dns_server_of_ones_own(User::Own);
+}
+
+fn a_dns_server_of_ones_own(user: User) {
+    let (Some(_), Some(_), Some(lab)) = (client("dnsmasq"), client("dig"), lab(user)) else { return };
     machine(&lab, "client", "v");
     let private = cluster(&lab);
     lab.az("network vnet update -g rg -n v --dns-servers 10.1.0.4");
@@ -242,7 +305,7 @@ fn a_dns_server_of_ones_own_in_a_machine_serves_its_network() {
 
 #[test]
 fn a_forwarding_rule_leads_to_a_dns_server_of_ones_own() {
-    let (Some(_), Some(_), Some(lab)) = (client("dnsmasq"), client("dig"), lab()) else { return };
+    let (Some(_), Some(_), Some(lab)) = (client("dnsmasq"), client("dig"), lab(User::Own)) else { return };
     machine(&lab, "client", "v");
     let put = |path: &str, properties: serde_json::Value| {
         let path = format!("/subscriptions/{{subscriptionId}}/resourceGroups/rg/providers/Microsoft.Network/{path}");
@@ -280,7 +343,7 @@ fn a_forwarding_rule_leads_to_a_dns_server_of_ones_own() {
 
 #[test]
 fn arm_and_the_metadata_service_are_reached_from_a_machine() {
-    let (Some(_), Some(lab)) = (client("curl"), lab()) else { return };
+    let (Some(_), Some(lab)) = (client("curl"), lab(User::Own)) else { return };
     assert!(said(&mut lab.at("vm", "az group list --query [].name -o tsv")).contains("rg"));
     let url = format!("{}/metadata/endpoints?api-version=2022-09-01", lab.variable("NOREN_ARM"));
     says(&said(&mut lab.at("internet", &format!("curl -sSf {url}"))), &["loginEndpoint"]);
@@ -296,7 +359,7 @@ fn arm_and_the_metadata_service_are_reached_from_a_machine() {
 
 #[test]
 fn somebody_in_a_subnet_stands_at_an_address_that_nobody_has() {
-    let Some(lab) = lab() else { return };
+    let Some(lab) = lab(User::Own) else { return };
     let _server = serve(&lab, "vm");
     says(&said(&mut lab.at("v/s", "ip -br -4 addr")), &["eth0", "10.1.0.254/32"]);
     says(&said(&mut lab.at("v/s", "bash -c 'cat /etc/resolv.conf'")), &["nameserver 168.63.129.16\n"]);
@@ -307,22 +370,69 @@ fn somebody_in_a_subnet_stands_at_an_address_that_nobody_has() {
 
 #[test]
 fn the_packets_at_a_machine_are_captured_for_tcpdump() {
-    let (Some(_), Some(lab)) = (client("tcpdump"), lab()) else { return };
-    machine(&lab, "other", "v");
-    let _server = serve(&lab, "other");
-    let file = lab.path("packets.pcap");
-    let mut capture = lab.noren(&["capture", "--at", "vm", "--write", file.to_str().unwrap()]);
+    let Some(lab) = lab(User::Own) else { return };
+    captures(&lab);
+}
+
+fn captures(lab: &Lab) {
+    let Some(_) = client("tcpdump") else { return };
+    machine(lab, "other", "v");
+    let _server = serve(lab, "other");
+    let seen = captured(lab, "vm", || assert_eq!(who(lab, "vm", "10.1.0.5"), "other"));
+    says(&seen, &["10.1.0.4.", "10.1.0.5.80: Flags [S]", "HTTP: GET /name"]);
+}
+
+/// What `tcpdump` reads of what was captured somewhere during `happening`.
+fn captured(lab: &Lab, at: &str, happening: impl FnOnce()) -> String {
+    let file = lab.path(&format!("{at}.pcap"));
+    let mut capture = lab.noren(&["capture", "--at", at, "--write", file.to_str().unwrap()]);
     let capture = Background::start(&mut capture);
     // It has begun when the file has its head.
     let begun = Instant::now();
     while fs_err::metadata(&file).map_or(true, |file| file.len() < 24) {
         assert!(begun.elapsed() < Duration::from_secs(10), "no capture begins");
     }
-    assert_eq!(who(&lab, "vm", "10.1.0.5"), "other");
+    happening();
     kill(Pid::from_raw(capture.id().try_into().unwrap()), Signal::SIGINT).unwrap();
     capture.ended();
-    let seen = said(Command::new("tcpdump").args(["-n", "-r"]).arg(&file));
-    says(&seen, &["10.1.0.4.", "10.1.0.5.80: Flags [S]", "HTTP: GET /name"]);
+    said(Command::new("tcpdump").args(["-n", "-r"]).arg(&file))
+}
+
+#[test]
+fn what_comes_to_an_endpoint_is_captured_there_and_nothing_else() {
+    let (Some(_), Some(lab)) = (client("tcpdump"), lab(User::Own)) else { return };
+    machine(&lab, "other", "v");
+    let _server = serve(&lab, "other");
+    let private = cluster(&lab);
+    let seen = captured(&lab, "rg/a", || {
+        said(&mut lab.at("other", &format!("curl -sSk https://{private}/version")));
+        assert_eq!(who(&lab, "vm", "10.1.0.5"), "other");
+    });
+    // 10.1.0.6 is the cluster's.
+    says(&seen, &["10.1.0.5.", "> 10.1.0.6.443: Flags [S]", "10.1.0.6.443 > 10.1.0.5."]);
+    assert!(seen.lines().all(|line| line.contains(" 10.1.0.6.443")), "{seen}");
+    let (_, unknown) = refused(&mut lab.noren(&["capture", "--at", "nowhere"]));
+    says(&unknown, &["`nowhere` is neither a vantage nor an endpoint"]);
+}
+
+#[test]
+fn what_somebody_breaks_at_a_machine_by_hand_is_repaired() {
+    let Some(lab) = lab(User::Own) else { return };
+    repairs(&lab);
+}
+
+fn repairs(lab: &Lab) {
+    let Some(_) = client("dig") else { return };
+    let answer = || lab.at("vm", "dig +tries=1 +time=1 SOA azmk8s.io").output().unwrap();
+    assert!(answer().status.success());
+    for damage in ["ip addr flush dev eth0", "ip link delete eth0"] {
+        said(&mut lab.at("vm", damage));
+        let begun = Instant::now();
+        while !answer().status.success() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{damage}: {}", said(&mut lab.at("vm", "ip addr")));
+        }
+        says(&said(&mut lab.at("vm", "ip -br -4 addr")), &["10.1.0.4/32"]);
+    }
 }
 
 /// What the host's own network and mounts look like.
@@ -357,8 +467,12 @@ fn nothing_is_left_on_the_host_whoever_is_killed() {
         eprintln!("SKIPPED: only root can read the host's rules");
         return;
     }
+    nothing_is_left(User::Own);
+}
+
+fn nothing_is_left(user: User) {
     let before = host();
-    let Some(mut lab) = lab() else { return };
+    let Some(mut lab) = lab(user) else { return };
     assert_eq!(host(), before, "while it runs");
     let helper = |lab: &Lab| *children(lab.pid()).first().expect("the fabric's helper");
     let first = helper(&lab);

@@ -5,30 +5,41 @@ use std::{io::Read as _, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::bench::{Background, Lab, client, refused, said, says};
+use crate::{
+    bench::{Background, Lab, User, client, refused, said, says, told_by},
+    packets::{machine, serve, who},
+};
 
-/// A lab with the network `hub`, its gateway `gw`, the machine `laptop` on the Internet and the profiles of two
-/// clients, `laptop.ovpn` and `phone.ovpn`. `None`, said aloud, where no VPN server can run.
-fn lab() -> Option<Lab> {
+/// How keys are made.
+const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+
+/// A lab with the network `hub` and its gateway `gw`, whose root certificate is `root.pem`.
+fn lab_with_gateway(user: User) -> Option<Lab> {
     for needed in ["openvpn", "openssl", "curl"] {
         client(needed)?;
     }
-    let lab = Lab::in_kernel(None)?;
+    let lab = Lab::in_kernel(user)?;
     lab.az("network vnet create -g rg -n hub --address-prefixes 10.0.0.0/16 --subnet-name GatewaySubnet \
          --subnet-prefixes 10.0.255.0/27");
     lab.az("network public-ip create -g rg -n ip --sku Standard");
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    openssl(&lab, &format!("req -x509 {key} -keyout root.key -out root.pem -subj /CN=P2SRoot -days 10"));
+    openssl(&lab, &format!("req -x509 {KEY} -keyout root.key -out root.pem -subj /CN=P2SRoot -days 10"));
     let root = lab.path("root.pem");
     lab.az(&format!(
         "network vnet-gateway create -g rg -n gw --vnet hub --public-ip-addresses ip --gateway-type Vpn --sku VpnGw1 \
          --client-protocol OpenVPN --address-prefixes 172.16.201.0/24 --root-cert-name root --root-cert-data {}",
         root.display()
     ));
+    Some(lab)
+}
+
+/// The same with the machine `laptop` on the Internet and the profiles of two clients, `laptop.ovpn` and
+/// `phone.ovpn`. `None`, said aloud, where no VPN server can run.
+fn lab(user: User) -> Option<Lab> {
+    let lab = lab_with_gateway(user)?;
     laptop(&lab, &json!({}));
     let profile = profile(&lab);
     for name in ["laptop", "phone"] {
-        openssl(&lab, &format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
+        openssl(&lab, &format!("req {KEY} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
         let signed = format!("-CA root.pem -CAkey root.key -CAcreateserial -out {name}.pem -days 5");
         openssl(&lab, &format!("x509 -req -in {name}.csr {signed}"));
         let text = |file: String| fs_err::read_to_string(lab.path(&file)).unwrap();
@@ -100,12 +111,13 @@ fn kubeconfig(lab: &Lab, name: &str, options: &str) -> String {
     let file = lab.path(name);
     let get = format!("aks get-credentials -g rg -n a -f {} {options}", file.display());
     said(&mut lab.az_command(get.trim_end()));
+    lab.user.owns(&file);
     format!("kubectl --request-timeout 3s --kubeconfig {} get --raw /api/v1/namespaces", file.display())
 }
 
 #[test]
 fn a_vpn_client_connects_by_the_public_name_and_by_the_private_one_only_if_something_resolves_it() {
-    let (Some(_), Some(lab)) = (client("kubectl"), lab()) else { return };
+    let (Some(_), Some(lab)) = (client("kubectl"), lab(User::Own)) else { return };
     let [public, private] = cluster(&lab);
     let (by_public, by_private) = (kubeconfig(&lab, "public", "--public-fqdn"), kubeconfig(&lab, "private", ""));
     let (_, outside) = refused(&mut lab.at("laptop", &by_public));
@@ -170,7 +182,7 @@ esac"#;
 
 #[test]
 fn a_revoked_client_is_cut_off_at_once_and_refused_while_others_come_back() {
-    let Some(lab) = lab() else { return };
+    let Some(lab) = lab(User::Own) else { return };
     let vpn = connected(&lab, "laptop");
     let thumbprint = openssl(&lab, "x509 -in laptop.pem -noout -fingerprint -sha1");
     let thumbprint = thumbprint.trim().rsplit('=').next().unwrap().replace(':', "");
@@ -187,11 +199,10 @@ fn a_revoked_client_is_cut_off_at_once_and_refused_while_others_come_back() {
 
 #[test]
 fn a_vpn_client_reaches_peers_by_gateway_transit_only() {
-    let Some(lab) = lab() else { return };
+    let Some(lab) = lab(User::Own) else { return };
     lab.az("network vnet create -g rg -n spoke --address-prefixes 10.1.0.0/16 --subnet-name s --subnet-prefixes 10.1.0.0/24");
     lab.az("network nic create -g rg -n web --vnet-name spoke --subnet s");
-    let mut server = Background::start(&mut lab.at("web", "python3 -u -m http.server 80"));
-    assert!(server.says("Serving HTTP"));
+    let _server = serve(&lab, "web");
     let peer = |near: &str, far: &str| {
         let peering = format!("network vnet peering create -g rg -n p --vnet-name {near} --remote-vnet {far}");
         lab.az(&format!("{peering} --allow-vnet-access --allow-forwarded-traffic"));
@@ -208,4 +219,29 @@ fn a_vpn_client_reaches_peers_by_gateway_transit_only() {
     says(&said(&mut lab.at("laptop", "ip -4 route show dev tun0")), &["10.0.0.0/16", "10.1.0.0/16"]);
     assert_eq!(said(&mut lab.at("laptop", get)), "200");
     drop(vpn);
+}
+
+#[test]
+fn an_ordinary_user_who_may_open_the_device_has_vpn_servers_and_clients() {
+    told_by(User::Nobody { tun: Some("666") }, |user| {
+        let Some(lab) = lab(user) else { return };
+        lab.az("network vnet subnet create -g rg --vnet-name hub -n s --address-prefixes 10.0.3.0/24");
+        machine(&lab, "web", "hub");
+        let mut web = serve(&lab, "web");
+        let _vpn = connected(&lab, "laptop");
+        assert_eq!(who(&lab, "laptop", "10.0.3.4"), "web");
+        assert!(web.says("asked from 172.16.201.128"), "by the tunnel's address: {}", web.said);
+    });
+}
+
+#[test]
+fn an_ordinary_user_who_may_not_is_told_what_to_do() {
+    told_by(User::Nobody { tun: Some("600") }, |user| {
+        let Some(lab) = lab_with_gateway(user) else { return };
+        let why = "/dev/net/tun cannot be opened (Permission denied";
+        let cure = "let everybody read and write the device (chmod 666 /dev/net/tun)";
+        let status = lab.noren_says(&["status"]);
+        says(&status, &["not here          real VPN servers and clients: ", why, cure]);
+        says(&status, &["VPN server        gw: none runs, "]);
+    });
 }

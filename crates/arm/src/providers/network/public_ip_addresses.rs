@@ -1,10 +1,12 @@
 //! Public IP addresses: each has one address of the lab's public side as long as it lives.
 
+use std::net::Ipv4Addr;
+
 use azure::{ArmError, Estate, Json, Resource, ResourceId};
 use serde_json::{Value, json};
 
 use super::{
-    super::public_side::{PUBLIC_SIDE, free_address},
+    super::public_side::{PUBLIC_SIDE, free_address, is_public},
     resource_guid, stamp,
 };
 use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
@@ -19,7 +21,7 @@ impl Provider for PublicIpAddresses {
         draft.properties().remove("ipConfiguration");
         let before = existing.map(|resource| resource.document().value());
         let held = existing.and_then(|resource| request.estate.public_ip_address(resource.id())?.address);
-        let address = match held {
+        let address = match held.or(wished(request)?) {
             Some(address) => address,
             None => free_address(request.estate).ok_or_else(no_address_left)?,
         };
@@ -50,6 +52,19 @@ impl Provider for PublicIpAddresses {
             document["properties"]["ipConfiguration"] = json!({"id": user});
         }
         document
+    }
+}
+
+/// The address that a new one asks for; the lab grants it if nobody has it.
+fn wished(request: &Request<'_>) -> Result<Option<Ipv4Addr>, ArmError> {
+    let wish = Json::new(&request.body).at("properties.ipAddress").parsed().filter(|wish| is_public(*wish));
+    match wish.and_then(|wish| request.estate.public_address_holder(wish)).filter(|holder| *holder != request.id) {
+        Some(holder) => Err(ArmError::bad_request(
+            "PublicIPAddressInUse",
+            format!("The address of public IP address '{}' is already allocated to '{holder}'.", request.id),
+        )
+        .with_target("properties.ipAddress")),
+        None => Ok(wish),
     }
 }
 
