@@ -88,8 +88,12 @@ async fn crossings(lab: &Lab, network: &Network, vantage: &Vantage) -> Vec<Strin
     let targets = targets(network);
     let (seen, told) =
         tokio::join!(connect(lab, &standing.place, &targets, SILENCE), look_up(lab, &standing, &[SECRET], SILENCE));
-    // Machines are called `vm-<network>-<slot>`; whoever stands outside reaches none.
-    let own = vantage.name().rsplit_once('-').map(|(network, _)| network.to_owned());
+    // Machines are called `vm-<network>-<slot>`, subnets `n<network>/<name>`; whoever stands outside
+    // reaches none.
+    let own = match vantage {
+        Vantage::Subnet(id) => id.parent().map(|network| network.name().replacen('n', "vm-", 1)),
+        _ => vantage.name().rsplit_once('-').map(|(network, _)| network.to_owned()),
+    };
     let strangers = targets.iter().zip(seen).filter_map(|(to, seen)| match seen {
         Seen::Connected(who) if who == "hidden" || who.starts_with("bystander") => Some((to, who)),
         Seen::Connected(who) if who.starts_with("vm-") && who.rsplit_once('-').map(|(at, _)| at) != own.as_deref() => {
