@@ -4,7 +4,7 @@ use maud::html;
 
 use super::{
     Page, Reader, Section,
-    parts::{link, search},
+    parts::{LINES_SHOWN, link, rest, search},
 };
 use crate::view::clusters::Line;
 
@@ -27,7 +27,7 @@ pub fn clusters(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                         th scope="col" { (reader.say("API server address", "API サーバー アドレス")) }
                     } }
                     tbody {
-                        @for line in lines {
+                        @for line in lines.iter().take(LINES_SHOWN) {
                             tr {
                                 th scope="row" { (link(&line.id)) }
                                 td { (line.id.group_name().unwrap_or_default()) }
@@ -42,6 +42,7 @@ pub fn clusters(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                     }
                 }
             }
+            (rest(reader, lines.len()))
         }
     };
     Page {

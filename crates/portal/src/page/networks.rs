@@ -7,7 +7,7 @@ use network::PeeredNetwork;
 
 use super::{
     Page, Reader, Section,
-    parts::{link, search},
+    parts::{LINES_SHOWN, link, rest, search},
 };
 use crate::view::network::{Line, Page as View};
 
@@ -22,7 +22,7 @@ pub fn networks(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                     th scope="col" { (reader.say("Address space", "アドレス空間")) } th scope="col" { (reader.say("Subnets", "サブネット")) }
                     th scope="col" { (reader.say("Peerings", "ピアリング")) } th scope="col" { (reader.say("DNS servers", "DNS サーバー")) }
                 } }
-                tbody { @for line in lines { tr {
+                tbody { @for line in lines.iter().take(LINES_SHOWN) { tr {
                     th scope="row" { (link(&line.id)) }
                     td { (line.id.group_name().unwrap_or_default()) }
                     td { @for prefix in &line.space { code { (prefix) } " " } }
@@ -32,6 +32,7 @@ pub fn networks(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                 } } }
             }
         }
+        (rest(reader, lines.len()))
     };
     Page {
         title: reader.say("Virtual networks", "仮想ネットワーク").to_owned(),

@@ -9,6 +9,18 @@ use network::Vantage;
 use super::Reader;
 use crate::view::seen::{Mark, Seen};
 
+/// Lines of a list that are shown; the filter finds the others. More would not be ready at once.
+pub(super) const LINES_SHOWN: usize = 250;
+
+/// How many lines of a list of `all` are not shown.
+pub(super) fn rest(reader: &Reader, all: usize) -> Markup {
+    html! {
+        @if all > LINES_SHOWN {
+            p.quiet { (all - LINES_SHOWN) (reader.say(" more; the filter finds them.", " 件はフィルターで検索できます。")) }
+        }
+    }
+}
+
 /// A path with a query.
 pub fn href(path: &str, pairs: &[(&str, &str)]) -> String {
     if pairs.is_empty() {

@@ -4,7 +4,7 @@ use maud::html;
 
 use super::{
     Page, Reader, Section,
-    parts::{link, links, search},
+    parts::{LINES_SHOWN, link, links, rest, search},
 };
 use crate::view::zone::{Line, Zone};
 
@@ -20,7 +20,7 @@ pub fn zones(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                     th scope="col" { (reader.say("Record sets", "レコード セット")) }
                     th scope="col" { (reader.say("Virtual network links", "仮想ネットワーク リンク")) }
                 } }
-                tbody { @for line in lines { tr {
+                tbody { @for line in lines.iter().take(LINES_SHOWN) { tr {
                     th scope="row" { (link(&line.id)) }
                     td { (line.id.group_name().unwrap_or_default()) }
                     td { (line.records) }
@@ -28,6 +28,7 @@ pub fn zones(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                 } } }
             }
         }
+        (rest(reader, lines.len()))
     };
     Page {
         title: reader.say("Private DNS zones", "プライベート DNS ゾーン").to_owned(),
