@@ -384,7 +384,7 @@ fn captures(lab: &Lab) {
 
 /// What `tcpdump` reads of what was captured somewhere during `happening`.
 fn captured(lab: &Lab, at: &str, happening: impl FnOnce()) -> String {
-    let file = lab.path(&format!("{at}.pcap"));
+    let file = lab.path("seen.pcap");
     let mut capture = lab.noren(&["capture", "--at", at, "--write", file.to_str().unwrap()]);
     let capture = Background::start(&mut capture);
     // It has begun when the file has its head.
