@@ -1,7 +1,12 @@
 //! A real `openvpn` client dials in with the profile that `az` downloads: what it reaches, by which names,
 //! and when it is refused. The machine it runs on stands on the Internet of the lab.
 
-use std::{io::Read as _, path::Path, process::Command};
+use std::{
+    io::Read as _,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -240,8 +245,11 @@ fn an_ordinary_user_who_may_not_is_told_what_to_do() {
         let Some(lab) = lab_with_gateway(user) else { return };
         let why = "/dev/net/tun cannot be opened (Permission denied";
         let cure = "let everybody read and write the device (chmod 666 /dev/net/tun)";
-        let status = lab.noren_says(&["status"]);
-        says(&status, &["not here          real VPN servers and clients: ", why, cure]);
-        says(&status, &["VPN server        gw: none runs, "]);
+        says(&lab.noren_says(&["status"]), &["not here          real VPN servers and clients: ", why, cure]);
+        // Servers follow the gateways, a moment behind.
+        let begun = Instant::now();
+        while !lab.noren_says(&["status"]).contains("VPN server        gw: none runs, ") {
+            assert!(begun.elapsed() < Duration::from_secs(10), "nothing is said of the gateway's server");
+        }
     });
 }
