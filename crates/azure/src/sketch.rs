@@ -283,29 +283,73 @@ impl Sketch {
             properties["fqdn"] = json!(format!("{name}.hcp.japaneast.azmk8s.io"));
         }
         self.put(cluster.clone(), &json!({"location": "japaneast", "properties": properties}))
-            .put(
-                nic.clone(),
-                &json!({"properties": {
-                    "privateEndpoint": {"id": endpoint},
-                    "ipConfigurations": [
-                        {"name": "c", "properties": {"privateIPAddress": address, "subnet": {"id": subnet}}}
-                    ],
-                }}),
-            )
-            .put(
-                endpoint,
-                &json!({"properties": {
-                    "subnet": {"id": subnet},
-                    "networkInterfaces": [{"id": nic}],
-                    "privateLinkServiceConnections": [{"properties": {
-                        "privateLinkServiceId": cluster,
-                        "privateLinkServiceConnectionState": {"status": "Approved"},
-                    }}],
-                }}),
-            )
+            .connected(&endpoint, &nic, &subnet, &cluster, address)
             .zone(&zone)
             .link(&zone, network, json!({}))
             .a_record(&zone, name, address)
+    }
+
+    /// A private endpoint of somebody's own, `name` with its interface `<name>.nic`, at `address` in the network's
+    /// subnet `default`, approved by the cluster.
+    #[must_use]
+    pub fn private_endpoint(self, name: &str, network: &str, address: &str, cluster: &str) -> Self {
+        let endpoint = self.id(Kind::PrivateEndpoint, name);
+        let nic = self.id(Kind::NetworkInterface, &format!("{name}.nic"));
+        let subnet = self.id(Kind::VirtualNetwork, network).child("subnets", "default");
+        let cluster = self.id(Kind::ManagedCluster, cluster);
+        self.connected(&endpoint, &nic, &subnet, &cluster, address)
+    }
+
+    /// A private endpoint and its interface at `address`, whose connection to `service` is approved.
+    fn connected(
+        self,
+        endpoint: &ResourceId,
+        nic: &ResourceId,
+        subnet: &ResourceId,
+        service: &ResourceId,
+        address: &str,
+    ) -> Self {
+        self.put(
+            nic.clone(),
+            &json!({"properties": {
+                "privateEndpoint": {"id": endpoint},
+                "ipConfigurations": [
+                    {"name": "c", "properties": {"privateIPAddress": address, "subnet": {"id": subnet}}}
+                ],
+            }}),
+        )
+        .put(
+            endpoint.clone(),
+            &json!({"properties": {
+                "subnet": {"id": subnet},
+                "networkInterfaces": [{"id": nic}],
+                "privateLinkServiceConnections": [{"properties": {
+                    "privateLinkServiceId": service,
+                    "privateLinkServiceConnectionState": {"status": "Approved"},
+                }}],
+            }}),
+        )
+    }
+
+    /// The article's question: private clusters `a` (public FQDN on) and `b` (off) in network `aks`; a peered network
+    /// with both zones linked and one without, a machine in each; a VPN gateway with a client.
+    #[must_use]
+    pub fn article() -> Self {
+        let zone = |cluster: &str| format!("{cluster}-zone.privatelink.japaneast.azmk8s.io");
+        Self::new()
+            .network("aks", "10.224.0.0/16")
+            .network("linked", "10.1.0.0/16")
+            .network("unlinked", "10.2.0.0/16")
+            .private_cluster("a", "aks", "10.224.0.4", true)
+            .private_cluster("b", "aks", "10.224.0.5", false)
+            .peering("aks", "linked")
+            .peering("aks", "unlinked")
+            .link(&zone("a"), "linked", json!({}))
+            .link(&zone("b"), "linked", json!({}))
+            .nic("vm-linked", "linked", "10.1.0.4")
+            .nic("vm-unlinked", "unlinked", "10.2.0.4")
+            .vpn_gateway("vpn", "aks")
+            .client("laptop", Some("vpn"), &[])
     }
 
     /// A VPN gateway with a client address pool in the network's `GatewaySubnet`.

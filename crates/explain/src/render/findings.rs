@@ -24,7 +24,7 @@ pub fn security(view: &SecurityView) -> String {
             let name = format!("  {}", told.cluster.name());
             vec![name, told.address.to_string(), told.name.to_string(), without + kubeconfigs]
         }));
-        text += &columns(&lines);
+        text += &columns(&lines, 2);
     }
     text += &format!("\nOrphaned or contradicting: {}\n", view.contradictions.len());
     for found in &view.contradictions {

@@ -9,7 +9,7 @@ const NAMES_MAX: usize = 3;
 pub fn matrix(rows: &[Row]) -> String {
     let mut lines = vec![["CLUSTER", "FROM", "CONNECTS", "CAUSE"].map(str::to_owned).to_vec()];
     lines.extend(rows.iter().map(line));
-    columns(&lines)
+    columns(&lines, 2)
 }
 
 fn line(row: &Row) -> Vec<String> {
@@ -34,15 +34,21 @@ pub(crate) fn some(names: impl ExactSizeIterator<Item = String>) -> String {
     text
 }
 
-/// Lines of cells with aligned columns, two spaces between.
-pub(crate) fn columns(lines: &[Vec<String>]) -> String {
-    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
+/// Lines of cells with aligned columns, `gap` spaces between.
+pub fn columns(lines: &[Vec<String>], gap: usize) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for line in lines {
+        widths.resize(widths.len().max(line.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
     let mut text = String::new();
     for line in lines {
         let mut cells = String::new();
-        for (column, cell) in line.iter().enumerate() {
+        for (width, cell) in widths.iter().zip(line) {
             cells.push_str(cell);
-            cells.extend(std::iter::repeat_n(' ', width(column).unwrap_or(0) + 2 - cell.chars().count()));
+            cells.extend(std::iter::repeat_n(' ', width + gap - cell.chars().count()));
         }
         text.push_str(cells.trim_end());
         text.push('\n');

@@ -109,26 +109,10 @@ fn two_zones_of_one_name_at_one_network() {
 
 #[test]
 fn nobody_makes_a_record_for_an_endpoint_of_ones_own() {
-    let sketch = article().network("island", "10.3.0.0/16").nic("vm", "island", "10.3.0.4");
-    let (endpoint, nic) = (sketch.id(Kind::PrivateEndpoint, "mine"), sketch.id(Kind::NetworkInterface, "mine.nic"));
-    let (cluster, subnet) = (sketch.id(Kind::ManagedCluster, "a"), sketch.id(Kind::Subnet, "island/default"));
-    let sketch = sketch
-        .put(
-            nic.clone(),
-            &json!({"properties": {"privateEndpoint": {"id": endpoint}, "ipConfigurations": [
-                {"name": "c", "properties": {"privateIPAddress": "10.3.0.9", "subnet": {"id": subnet}}}
-            ]}}),
-        )
-        .put(
-            endpoint,
-            &json!({"properties": {
-                "subnet": {"id": subnet},
-                "networkInterfaces": [{"id": nic}],
-                "privateLinkServiceConnections": [{"properties": {
-                    "privateLinkServiceId": cluster, "privateLinkServiceConnectionState": {"status": "Approved"},
-                }}],
-            }}),
-        );
+    let sketch = article()
+        .network("island", "10.3.0.0/16")
+        .nic("vm", "island", "10.3.0.4")
+        .private_endpoint("mine", "island", "10.3.0.9", "a");
     is(&sketch, "vm", "a", Code::RecordNotManagedForExtraPe);
     is(&sketch.link(&zone("a"), "island", json!({})), "vm", "a", Code::RecordNotManagedForExtraPe);
 }

@@ -240,25 +240,5 @@ fn private(
 }
 
 fn extra(sketch: Sketch, cluster: &str, at: usize) -> Sketch {
-    let (endpoint, nic) = (sketch.id(Kind::PrivateEndpoint, "mine"), sketch.id(Kind::NetworkInterface, "mine.nic"));
-    let (id, subnet) =
-        (sketch.id(Kind::ManagedCluster, cluster), sketch.id(Kind::Subnet, &format!("{}/default", network(at))));
-    let address = format!("10.{}.0.60", OCTETS[at]);
-    sketch
-        .put(
-            nic.clone(),
-            &json!({"properties": {"privateEndpoint": {"id": endpoint}, "ipConfigurations": [
-                {"name": "c", "properties": {"privateIPAddress": address, "subnet": {"id": subnet}}}
-            ]}}),
-        )
-        .put(
-            endpoint,
-            &json!({"properties": {
-                "subnet": {"id": subnet},
-                "networkInterfaces": [{"id": nic}],
-                "privateLinkServiceConnections": [{"properties": {
-                    "privateLinkServiceId": id, "privateLinkServiceConnectionState": {"status": "Approved"},
-                }}],
-            }}),
-        )
+    sketch.private_endpoint("mine", &network(at), &format!("10.{}.0.60", OCTETS[at]), cluster)
 }

@@ -3,7 +3,6 @@
 use azure::{DnsName, Kind, sketch::Sketch};
 use explain::{Explanation, Fix, fixes};
 use network::Network;
-use serde_json::json;
 
 /// The system zone of a sketched private cluster.
 pub(crate) fn zone(cluster: &str) -> String {
@@ -13,22 +12,11 @@ pub(crate) fn zone(cluster: &str) -> String {
 /// Clusters `a` (public FQDN on) and `b` (off) in network `aks`; machines in it and in three peered
 /// or unpeered networks; a VPN gateway with clients.
 pub(crate) fn article() -> Sketch {
-    Sketch::new()
-        .network("aks", "10.224.0.0/16")
-        .network("linked", "10.1.0.0/16")
-        .network("unlinked", "10.2.0.0/16")
-        .private_cluster("a", "aks", "10.224.0.4", true)
-        .private_cluster("b", "aks", "10.224.0.5", false)
-        .peering("aks", "linked")
-        .peering("aks", "unlinked")
-        .link(&zone("a"), "linked", json!({}))
-        .link(&zone("b"), "linked", json!({}))
-        .nic("vm-aks", "aks", "10.224.0.10")
-        .nic("vm-linked", "linked", "10.1.0.4")
-        .nic("vm-unlinked", "unlinked", "10.2.0.4")
-        .vpn_gateway("vpn", "aks")
-        .client("laptop", Some("vpn"), &[])
-        .client("laptop-hosts", Some("vpn"), &[("10.224.0.5", "b.b-zone.privatelink.japaneast.azmk8s.io")])
+    Sketch::article().nic("vm-aks", "aks", "10.224.0.10").client(
+        "laptop-hosts",
+        Some("vpn"),
+        &[("10.224.0.5", "b.b-zone.privatelink.japaneast.azmk8s.io")],
+    )
 }
 
 /// What is found and what is offered.

@@ -2,28 +2,15 @@
 
 use azure::sketch::Sketch;
 use network::{Disposition, Host, Network, Vantage};
-use serde_json::json;
 
 /// Clusters A (public FQDN on) and B (off) in one network; a peered network with both zones
 /// linked, one without; a VPN gateway; two VPN clients, one with a hosts entry.
 fn article() -> Network {
-    let zone = |name: &str| format!("{name}-zone.privatelink.japaneast.azmk8s.io");
-    let sketch = Sketch::new()
-        .network("aks", "10.224.0.0/16")
-        .network("linked", "10.1.0.0/16")
-        .network("unlinked", "10.2.0.0/16")
-        .private_cluster("a", "aks", "10.224.0.4", true)
-        .private_cluster("b", "aks", "10.224.0.5", false)
-        .peering("aks", "linked")
-        .peering("aks", "unlinked")
-        .link(&zone("a"), "linked", json!({}))
-        .link(&zone("b"), "linked", json!({}))
-        .nic("vm-aks", "aks", "10.224.0.10")
-        .nic("vm-linked", "linked", "10.1.0.4")
-        .nic("vm-unlinked", "unlinked", "10.2.0.4")
-        .vpn_gateway("vpn", "aks")
-        .client("laptop", Some("vpn"), &[])
-        .client("laptop-hosts", Some("vpn"), &[("10.224.0.5", "b.b-zone.privatelink.japaneast.azmk8s.io")]);
+    let sketch = Sketch::article().nic("vm-aks", "aks", "10.224.0.10").client(
+        "laptop-hosts",
+        Some("vpn"),
+        &[("10.224.0.5", "b.b-zone.privatelink.japaneast.azmk8s.io")],
+    );
     Network::compile(&sketch.estate())
 }
 

@@ -49,19 +49,7 @@ pub(crate) fn lines(table: &Table) -> String {
 
 /// Lines of cells as `kubectl` prints them: columns aligned, three spaces between.
 pub(crate) fn columns(lines: &[Vec<String>]) -> String {
-    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
-    let mut text = String::new();
-    for line in lines {
-        let mut cells = String::new();
-        for (column, cell) in line.iter().enumerate() {
-            let pad = width(column).unwrap_or(0) + 3 - cell.chars().count();
-            cells.push_str(cell);
-            cells.extend(std::iter::repeat_n(' ', pad));
-        }
-        text.push_str(cells.trim_end());
-        text.push('\n');
-    }
-    text
+    explain::render::table::columns(lines, 3)
 }
 
 #[cfg(test)]

@@ -13,22 +13,7 @@ use tokio::sync::watch;
 
 /// The article's two clusters: `a` with its public FQDN, `b` without, and places to stand.
 pub(crate) fn article() -> Sketch {
-    let zone = |cluster: &str| format!("{cluster}-zone.privatelink.japaneast.azmk8s.io");
-    Sketch::new()
-        .network("aks", "10.224.0.0/16")
-        .network("linked", "10.1.0.0/16")
-        .network("unlinked", "10.2.0.0/16")
-        .network("alone", "10.3.0.0/16")
-        .private_cluster("a", "aks", "10.224.0.4", true)
-        .private_cluster("b", "aks", "10.224.0.5", false)
-        .peering("aks", "linked")
-        .peering("aks", "unlinked")
-        .link(&zone("a"), "linked", json!({}))
-        .link(&zone("b"), "linked", json!({}))
-        .nic("vm-linked", "linked", "10.1.0.4")
-        .nic("vm-unlinked", "unlinked", "10.2.0.4")
-        .vpn_gateway("vpn", "aks")
-        .client("laptop", Some("vpn"), &[])
+    Sketch::article().network("alone", "10.3.0.0/16")
 }
 
 /// The id of a cluster of a sketch.
