@@ -7,7 +7,7 @@ mod failure;
 mod lab;
 mod tour;
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
@@ -15,6 +15,10 @@ use tracing_subscriber::EnvFilter;
 /// A lab starts on all processors at once, where the system's allocator takes twice as long.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long what runs on beside is given to end: a thread that draws its first random number while
+/// the process ends and libcrypto is torn down aborts the process.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// Exit status when what was asked could not be done.
 const FAILED: u8 = 3;
@@ -44,11 +48,11 @@ fn main() -> ExitCode {
             rest()
         }
         Ok(cli::Done::Exit(code)) => {
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(ENDING);
             Ok(code)
         }
         Err(error) => {
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(ENDING);
             Err(error)
         }
     };
