@@ -10,13 +10,17 @@ use nftables::{
         CT, CTDir, Expression, Fib, FibFlag, FibResult, Map, Meta, MetaKey, NamedExpression, Payload, PayloadField,
         Prefix, Range, SetItem, Socket, SocketAttr, Verdict,
     },
-    schema::{Chain, NfListObject, Nftables, Rule, Set, SetType, SetTypeValue, Table},
-    stmt::{JumpTarget, Mangle, Match, NAT, NATFamily, Operator, Reject, RejectType, Statement, VerdictMap},
+    schema::{Chain, NfListObject, Nftables, Rule, Set, SetFlag, SetType, SetTypeValue, Table},
+    stmt::{
+        self, JumpTarget, Mangle, Match, NAT, NATFamily, Operator, Reject, RejectType, SetOp, Statement, VerdictMap,
+    },
     types::{NfChainPolicy, NfChainType, NfFamily, NfHook},
 };
 
 /// The one table of a namespace.
 const TABLE: &str = "noren";
+/// How long a flow is remembered after its last request.
+const FLOW_SECONDS: u32 = 240;
 
 pub(super) type Expr = Expression<'static>;
 pub(super) type Stmt = Statement<'static>;
@@ -79,6 +83,27 @@ impl Ruleset {
             name: name.into(),
             set_type: SetTypeValue::Single(SetType::Ifname),
             elem: (!links.is_empty()).then(|| links.into()),
+            ..Set::default()
+        })));
+    }
+
+    /// A set that packets put flows into: a link, addresses, protocol, ports. It forgets them.
+    pub(super) fn flow_set(&mut self, name: &'static str) {
+        const PARTS: [SetType; 6] = [
+            SetType::Ifname,
+            SetType::Ipv4Addr,
+            SetType::Ipv4Addr,
+            SetType::InetProto,
+            SetType::InetService,
+            SetType::InetService,
+        ];
+        self.0.add(NfListObject::Set(Box::new(Set {
+            family: NfFamily::IP,
+            table: TABLE.into(),
+            name: name.into(),
+            set_type: SetTypeValue::Concatenated(PARTS.as_slice().into()),
+            flags: Some([SetFlag::Timeout].into()),
+            timeout: Some(FLOW_SECONDS),
             ..Set::default()
         })));
     }
@@ -221,6 +246,26 @@ pub(super) fn is_known() -> Stmt {
 /// Goes the other way than the first packet of its flow.
 pub(super) fn is_reply() -> Stmt {
     is(ct("direction"), text("reply"))
+}
+
+/// Goes the same way as the first packet of its flow.
+pub(super) fn is_request() -> Stmt {
+    is(ct("direction"), text("original"))
+}
+
+/// Both ends of its connection have heard each other.
+pub(super) fn is_agreed() -> Stmt {
+    Statement::Match(Match { left: ct("status"), right: text("assured"), op: Operator::IN })
+}
+
+/// A named set has it.
+pub(super) fn is_in(key: Expr, set: &str) -> Stmt {
+    is(key, text(format!("@{set}")))
+}
+
+/// Puts it into a named set, for as long as the set remembers.
+pub(super) fn remember(set: &str, key: Expr) -> Stmt {
+    Statement::Set(stmt::Set { op: SetOp::Update, elem: key, set: format!("@{set}").into() })
 }
 
 pub(super) fn is_new() -> Stmt {

@@ -1,5 +1,6 @@
 //! [`Filter`] → nftables. Pure: the whole table of a namespace as one transaction.
 
+mod appliances;
 mod backbone;
 mod gateway;
 mod groups;

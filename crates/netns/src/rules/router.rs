@@ -12,6 +12,7 @@ use nftables::{
 
 use super::{
     BEFORE_TRACKING, BEFORE_TRANSLATION,
+    appliances::Appliances,
     groups::Groups,
     keep_silent,
     lang::{
@@ -32,12 +33,13 @@ pub(super) fn ruleset(filter: &RouterFilter) -> Nftables<'static> {
     let mut rules = Ruleset::new();
     rules.link_set(INTERFACES, filter.interfaces.keys());
     let groups = Groups::new(&mut rules, filter);
+    let appliances = Appliances::new(&mut rules, filter, &groups);
     choose_table(&mut rules, filter);
-    arrive(&mut rules, filter, &groups);
+    arrive(&mut rules, filter, &groups, &appliances);
     translate_destination(&mut rules, filter);
     serve(&mut rules, filter);
     enter(&mut rules, filter);
-    forward(&mut rules, filter, &groups);
+    forward(&mut rules, filter, &groups, &appliances);
     translate_source(&mut rules, filter);
     keep_silent(&mut rules, 0);
     rules.done()
@@ -96,7 +98,7 @@ fn choose_table(rules: &mut Ruleset, filter: &RouterFilter) {
 /// Where it comes from: whether it may have this source, whether the groups of
 /// its sender and of an endpoint let it start a connection. They see the destination as the sender
 /// wrote it, since nothing is translated yet.
-fn arrive<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>) {
+fn arrive<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>, appliances: &Appliances<'_>) {
     const CHAIN: &str = "arrive";
     rules.hook(CHAIN, NfChainType::Filter, NfHook::Prerouting, BEFORE_TRANSLATION, NfChainPolicy::Accept);
     let bound: Vec<(&LinkName, &InterfaceFilter)> =
@@ -117,6 +119,7 @@ fn arrive<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>
             rules.rule(CHAIN, [is(iif(), text(link))].into_iter().chain(foreign).chain([drop()]));
         }
     }
+    appliances.watch_senders(rules, CHAIN);
     rules.rule(CHAIN, [is_known(), accept()]);
     rules.rule(CHAIN, [is_reset(), accept()]);
     let mut platform = filter.dns.iter().chain(&filter.metadata).peekable();
@@ -219,10 +222,11 @@ fn enter(rules: &mut Ruleset, filter: &RouterFilter) {
 }
 
 /// From link to link.
-fn forward<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>) {
+fn forward<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a>, appliances: &Appliances<'_>) {
     const CHAIN: &str = "onward";
     const TO_MACHINE: &str = "to_machine";
     rules.chain(TO_MACHINE);
+    appliances.watch_receivers(rules, TO_MACHINE);
     // A refusal ends its flow where it is first seen; led through an appliance it comes by once more.
     rules.rule(TO_MACHINE, [is_reset(), accept()]);
     let inbound = filter.interfaces.iter().map(|(link, interface)| (link, &interface.inbound));
@@ -240,6 +244,7 @@ fn forward<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a
         let known_publicly = is(original_destination(), addresses(filter.public.keys()));
         rules.rule(CHAIN, [is_reply(), is_translated(), known_publicly, is_not(oif(), text(backbone)), drop()]);
     }
+    appliances.watch_known(rules, CHAIN);
     rules.rule(CHAIN, [is_known(), accept()]);
     let to_machine = || is(oif(), interfaces());
     let steering = steering(filter);

@@ -1,6 +1,6 @@
 //! What every test of the kernel needs: to know whether it can be told here, and to act at a place.
 
-use std::thread;
+use std::{process::Command, thread};
 
 use netns::Fabric;
 use network::plan::Place;
@@ -13,6 +13,12 @@ pub(crate) fn skip(test: &str) -> bool {
     eprintln!("SKIPPED {test}: it needs root, or `unshare -Urm`");
     assert!(std::env::var_os("CI").is_none(), "{test} must not be skipped here");
     true
+}
+
+/// The fabric's process: `NETNS_FABRIC`, or the one that was built along.
+pub(crate) fn helper() -> Command {
+    let ours = env!("CARGO_BIN_EXE_netns-fabric");
+    Command::new(std::env::var_os("NETNS_FABRIC").unwrap_or_else(|| ours.into()))
 }
 
 /// Does something at a place.

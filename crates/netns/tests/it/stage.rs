@@ -21,7 +21,7 @@ use network::{
     },
 };
 
-pub(crate) use crate::common::skip;
+pub(crate) use crate::common::{helper, skip};
 
 pub(crate) const AZURE_DNS: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// How long silence lasts before it is taken for silence.
@@ -218,11 +218,6 @@ impl Seen {
 pub(crate) struct Stage {
     pub(crate) fabric: Fabric,
     pub(crate) world: World,
-}
-
-pub(crate) fn helper() -> Command {
-    let ours = env!("CARGO_BIN_EXE_netns-fabric");
-    Command::new(std::env::var_os("NETNS_FABRIC").unwrap_or_else(|| ours.into()))
 }
 
 impl Stage {

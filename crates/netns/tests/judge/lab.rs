@@ -58,7 +58,7 @@ impl Drop for Lab {
 impl Lab {
     /// An empty one.
     pub(crate) async fn start() -> Self {
-        let fabric = Fabric::start(Command::new(env!("CARGO_BIN_EXE_netns-fabric"))).await.expect("the fabric stands");
+        let fabric = Fabric::start(crate::common::helper()).await.expect("the fabric stands");
         let current: CurrentNetwork = Arc::new(ArcSwap::from_pointee(Network::default()));
         let dns = dns::Server::new(Arc::clone(&current), CancellationToken::new());
         Self {

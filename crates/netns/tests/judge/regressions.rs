@@ -135,3 +135,18 @@ fn a_refusal_comes_back_by_an_appliance_to_who_takes_nothing_else() {
         ],
     );
 }
+
+#[test]
+fn a_reply_needs_the_leave_of_an_appliance_that_never_saw_the_request() {
+    let nothing = Rule { inbound: true, allow: false, protocol: "*", source: "*", destination: "*", port: "*" };
+    holds(
+        "detour",
+        &[0, 1],
+        &[
+            peering(0, 1, true),
+            routes(1, 1, &[("198.18.0.1/32", "10.0.0.5")]),
+            routes(0, 0, &[("10.1.0.0/16", "10.1.0.5")]),
+            Piece::SubnetGroup { network: 1, subnet: 0, rules: vec![nothing] },
+        ],
+    );
+}

@@ -91,7 +91,8 @@ pub enum Filter {
 /// the machine behind a public address; for what goes to or comes from an API server, whether the
 /// flow's endpoint still leads there, whatever the flow's age; unless its flow is known, whether the
 /// one link leads to the other, and the groups of its receiver; translation of its source. Groups do
-/// not see TCP resets: they begin nothing, and the first one ends its flow.
+/// not see TCP resets: they begin nothing, and the first one ends its flow. At an interface that
+/// forwards a flow that is not its own is known, and a reset passes, only if its request passed there.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RouterFilter {
     /// The link to the backbone.
