@@ -342,7 +342,9 @@ impl Case<'_> {
             Disposition::NoVantage => {
                 Cause::new(Code::ClientStopped, "the client has no address in a network that exists")
             }
-            Disposition::NothingThere { to } | Disposition::PortClosed { to, .. } | Disposition::NameServer { to } => {
+            Disposition::NothingThere { to }
+            | Disposition::PortClosed { to, .. }
+            | Disposition::NameServer { to, .. } => {
                 self.somebody_elses(*to).unwrap_or_else(|| Cause::new(Code::EndpointMissing, sentence))
             }
             Disposition::Connected { address, .. } => self.somebody_elses(*address).unwrap_or_else(|| {

@@ -162,10 +162,13 @@ pub enum Disposition {
         /// The port.
         port: u16,
     },
-    /// A DNS server is there: it answers names, and no connection of another kind.
+    /// A DNS server of the platform or of the Internet is there: it takes connections at its own port
+    /// and says nothing at any other.
     NameServer {
         /// The address.
         to: Ipv4Addr,
+        /// The port.
+        port: u16,
     },
     /// The public API server does not accept this source address.
     SourceNotAuthorized {
@@ -281,7 +284,7 @@ impl Disposition {
             }
             Self::ClusterStopped { cluster } => format!("cluster {} is stopped", cluster.name()),
             Self::PortClosed { to, port } => format!("nothing listens on port {port} of {to}"),
-            Self::NameServer { to } => format!("{to} is a DNS server: it answers names and nothing else"),
+            Self::NameServer { to, .. } => format!("{to} is a DNS server: it answers names and nothing else"),
             Self::SourceNotAuthorized { cluster, source } => {
                 format!("the authorized IP ranges of cluster {} do not include {source}", cluster.name())
             }

@@ -37,6 +37,7 @@ pub use conversation::Destination;
 pub use difference::Difference;
 pub use disposition::{ApplianceFault, Disposition, PeeringFault};
 pub use flow::{Flow, Protocol};
+pub use names::DNS_PORT;
 pub use network::{Client, Cluster, Network, PublicHolder, SiteNetwork};
 pub use reach::Host;
 pub use region::Region;

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The port of DNS.
-pub(crate) const DNS_PORT: u16 = 53;
+pub const DNS_PORT: u16 = 53;
 
 impl Network {
     /// Asks `name` as a client at `vantage` would.

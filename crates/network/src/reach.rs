@@ -49,15 +49,9 @@ impl Network {
             Err(disposition) => return disposition,
         };
         match destination {
-            Destination::AzureDns(_) | Destination::InboundEndpoint(_) | Destination::PublicHost(_)
-                if port == DNS_PORT =>
-            {
-                Disposition::NameServer { to: address }
-            }
-            Destination::Interface(_)
-            | Destination::Client(_)
-            | Destination::AzureDns(_)
-            | Destination::InboundEndpoint(_) => Disposition::PortClosed { to: address, port },
+            Destination::AzureDns(_) | Destination::InboundEndpoint(_) => Disposition::NameServer { to: address, port },
+            Destination::PublicHost(_) if port == DNS_PORT => Disposition::NameServer { to: address, port },
+            Destination::Interface(_) | Destination::Client(_) => Disposition::PortClosed { to: address, port },
             Destination::PublicHost(_) => Disposition::NothingThere { to: address },
             Destination::Cluster(cluster) => match self.cluster(&cluster) {
                 None => Disposition::NothingThere { to: address },

@@ -3,7 +3,7 @@
 //! Go's HTTP client, and so `kubectl`, prints the reason phrase of a refused CONNECT and nothing
 //! else: that is where the one sentence goes.
 
-use network::{Disposition, Trace};
+use network::{DNS_PORT, Disposition, Trace};
 
 /// SOCKS5 reply codes, RFC 1928 §6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) fn socks_reply(disposition: &Disposition) -> SocksReply {
         | Disposition::RoutingLoop { .. }
         | Disposition::ForwardedTrafficRefused { .. }
         | Disposition::PeeringBlocks { .. } => SocksReply::NetworkUnreachable,
-        Disposition::PortClosed { .. } | Disposition::NameServer { .. } | Disposition::ClusterStopped { .. } => {
+        Disposition::PortClosed { .. } | Disposition::NameServer { port: DNS_PORT, .. } => {
             SocksReply::ConnectionRefused
         }
         Disposition::SourceNotAuthorized { .. } | Disposition::SecurityRuleDenies { .. } => SocksReply::NotAllowed,
@@ -42,7 +42,9 @@ pub(crate) fn socks_reply(disposition: &Disposition) -> SocksReply {
         | Disposition::AliasLoop { .. }
         | Disposition::NothingThere { .. }
         | Disposition::ReplyLost { .. }
+        | Disposition::NameServer { .. }
         | Disposition::MachineStopped { .. }
+        | Disposition::ClusterStopped { .. }
         | Disposition::EndpointNotApproved { .. } => SocksReply::HostUnreachable,
     }
 }
@@ -53,6 +55,14 @@ fn http_status(disposition: &Disposition) -> u16 {
     match disposition {
         Disposition::Connected { .. } => 200,
         Disposition::SourceNotAuthorized { .. } => 403,
+        Disposition::NameNotFound { .. }
+        | Disposition::NoAddress { .. }
+        | Disposition::NoResolver { .. }
+        | Disposition::ForwarderUnreachable { .. }
+        | Disposition::AliasLoop { .. }
+        | Disposition::PortClosed { .. }
+        | Disposition::NameServer { port: DNS_PORT, .. }
+        | Disposition::NoVantage => 502,
         Disposition::NoRoute { .. }
         | Disposition::RouteDrops { .. }
         | Disposition::NoGateway { .. }
@@ -61,19 +71,12 @@ fn http_status(disposition: &Disposition) -> u16 {
         | Disposition::ForwardedTrafficRefused { .. }
         | Disposition::SecurityRuleDenies { .. }
         | Disposition::ReplyLost { .. }
+        | Disposition::NameServer { .. }
         | Disposition::MachineStopped { .. }
+        | Disposition::ClusterStopped { .. }
         | Disposition::PeeringBlocks { .. }
         | Disposition::NothingThere { .. }
         | Disposition::EndpointNotApproved { .. } => 504,
-        Disposition::NameNotFound { .. }
-        | Disposition::NoAddress { .. }
-        | Disposition::NoResolver { .. }
-        | Disposition::ForwarderUnreachable { .. }
-        | Disposition::AliasLoop { .. }
-        | Disposition::ClusterStopped { .. }
-        | Disposition::PortClosed { .. }
-        | Disposition::NameServer { .. }
-        | Disposition::NoVantage => 502,
     }
 }
 

@@ -38,7 +38,7 @@ const ADDRESSES: [Ipv4Addr; 12] = [
 const PORTS: [u16; 3] = [443, MACHINE_PORT, NAME_PORT];
 
 /// Every address that is somebody's, and some that are nobody's.
-fn addresses(network: &Network) -> BTreeSet<Ipv4Addr> {
+pub(crate) fn addresses(network: &Network) -> BTreeSet<Ipv4Addr> {
     let mut addresses = BTreeSet::from(ADDRESSES);
     for held in network.virtual_networks().values() {
         addresses.extend(held.interfaces.keys());
@@ -68,7 +68,7 @@ pub(crate) async fn differences(lab: &Lab, network: &Network) -> Vec<String> {
 }
 
 /// Waits for all of them side by side.
-async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(crate) async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut all: Vec<_> = all.map(Box::pin).collect();
     let mut done: Vec<Option<F::Output>> = all.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
@@ -105,18 +105,28 @@ async fn connections(
     standing: &Standing,
     targets: &[SocketAddrV4],
 ) -> Vec<String> {
-    // Who visits a subnet is at an address that is nobody's, and would hear itself.
-    let planned = lab.planned();
-    let ends = planned.veths.iter().flat_map(|pair| [&pair.near, &pair.far]);
-    let visitor = ends.filter(|end| matches!(vantage, Vantage::Subnet(_)) && end.place == standing.place);
-    let own: Vec<&Ipv4Addr> = visitor.flat_map(|end| &end.addresses).collect();
-    let asked = targets.iter().filter(|to| !own.contains(&to.ip()));
-    let said = asked.map(|to| (*to, predict::connect(network, vantage, *to)));
+    let asked = others(lab, vantage, standing, targets.to_vec()).into_iter();
+    let said = asked.map(|to| (to, predict::connect(network, vantage, to)));
     let differing = patiently(said.collect(), async |asked: &[SocketAddrV4], patience| {
         probe::connect(lab, &standing.place, asked, patience).await
     });
     let describe = |(to, said, seen)| told_apart(network, vantage, to, &said, &seen);
     differing.await.into_iter().map(describe).collect()
+}
+
+/// Who visits a subnet is at an address that is nobody's, and would hear itself: the other targets.
+pub(crate) fn others(
+    lab: &Lab,
+    vantage: &Vantage,
+    standing: &Standing,
+    mut targets: Vec<SocketAddrV4>,
+) -> Vec<SocketAddrV4> {
+    let planned = lab.planned();
+    let ends = planned.veths.iter().flat_map(|pair| [&pair.near, &pair.far]);
+    let visitor = ends.filter(|end| matches!(vantage, Vantage::Subnet(_)) && end.place == standing.place);
+    let own: Vec<&Ipv4Addr> = visitor.flat_map(|end| &end.addresses).collect();
+    targets.retain(|to| !own.contains(&to.ip()));
+    targets
 }
 
 async fn lookups(lab: &Lab, network: &Network, vantage: &Vantage, standing: &Standing) -> Vec<String> {
@@ -131,7 +141,7 @@ async fn lookups(lab: &Lab, network: &Network, vantage: &Vantage, standing: &Sta
 /// Asks everything, and again with more and more patience where the answer was not what was said,
 /// since a machine that others use may take its time; gives what was asked, said and answered where
 /// they still differ.
-async fn patiently<Q: Copy, A: PartialEq>(
+pub(crate) async fn patiently<Q: Copy, A: PartialEq>(
     said: Vec<(Q, A)>,
     ask: impl AsyncFn(&[Q], Duration) -> Vec<A>,
 ) -> Vec<(Q, A, A)> {

@@ -72,6 +72,11 @@ impl Lab {
         }
     }
 
+    /// The network that stands, as it is published.
+    pub(crate) fn current(&self) -> CurrentNetwork {
+        Arc::clone(&self.current)
+    }
+
     pub(crate) fn planned(&self) -> plan::Fabric {
         self.planned.lock().expect("no panic").clone()
     }

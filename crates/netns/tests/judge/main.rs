@@ -1,10 +1,11 @@
 //! The kernel is the judge: random estates are realised in namespaces, and what real lookups and
 //! real connections see from every vantage is what [`network::Network`] said.
 //!
-//! The proxy plane asks [`network::Network::connect`] for each connection, so that it is compared
-//! as well.
+//! So is what a client sees through the proxy of its vantage ([`planes`]), and nothing crosses
+//! between networks that nothing connects, whatever the model says ([`isolation`]).
 //!
-//! `NOREN_JUDGE_ESTATES` says how many estates, `NOREN_JUDGE_SEED` where to begin.
+//! `NOREN_JUDGE_ESTATES` says how many estates, `NOREN_JUDGE_PLANES` and `NOREN_JUDGE_ISLANDS` how
+//! many for the others, `NOREN_JUDGE_SEED` where to begin.
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, clippy::print_stderr, reason = "a judge that cannot go on stops, or says so")]
 
@@ -14,17 +15,19 @@ mod compare;
 mod estate;
 mod isolation;
 mod lab;
+mod planes;
 mod predict;
 mod probe;
 mod random;
 mod regressions;
+mod through;
 
 use std::{collections::BTreeSet, sync::Mutex, thread};
 
 use network::Network;
 use proptest::{
     prelude::ProptestConfig,
-    strategy::{Strategy as _, ValueTree as _},
+    strategy::{Strategy, ValueTree as _},
     test_runner::{RngSeed, TestRunner},
 };
 
@@ -54,33 +57,50 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().expect("a runtime")
 }
 
+/// As many random estates as `name` says, or `otherwise`; and the seed they come from.
+fn estates(name: &str, otherwise: u32, random: impl Strategy<Value = Estate>) -> (u64, Vec<(u32, Estate)>) {
+    let count = number(name).and_then(|count| count.try_into().ok()).unwrap_or(otherwise);
+    let seed = number("NOREN_JUDGE_SEED").unwrap_or(1);
+    eprintln!("{count} estates from seed {seed}");
+    let config = ProptestConfig { rng_seed: RngSeed::Fixed(seed), ..ProptestConfig::default() };
+    let mut runner = TestRunner::new(config);
+    let mut random = || random.new_tree(&mut runner).expect("an estate").current();
+    (seed, (0..count).map(|number| (number, random())).collect())
+}
+
+/// Judges estates in turns of `turn`, several turns side by side: mostly one waits for silence, and
+/// others use the time.
+///
+/// # Panics
+/// With everything that the turns found.
+fn side_by_side(
+    (seed, estates): (u64, Vec<(u32, Estate)>),
+    turn: usize,
+    judge: impl Fn(&[(u32, Estate)]) -> Result<(), String> + Sync,
+) {
+    let next = Mutex::new(estates.chunks(turn));
+    let turns = || {
+        while let Some(some) = { next.lock().expect("no panic").next() } {
+            judge(some).map_err(|found| format!("seed {seed}: {found}"))?;
+        }
+        Ok(())
+    };
+    let found: Vec<Result<(), String>> = thread::scope(|scope| {
+        let judges: Vec<_> = (0..FABRICS).map(|_| scope.spawn(turns)).collect();
+        judges.into_iter().map(|judge| judge.join().expect("no panic")).collect()
+    });
+    let found: Vec<String> = found.into_iter().filter_map(Result::err).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
 #[test]
 fn what_the_network_says_is_what_packets_do() {
     if skip("what_the_network_says_is_what_packets_do") {
         return;
     }
-    let estates = number("NOREN_JUDGE_ESTATES").and_then(|count| count.try_into().ok()).unwrap_or(ESTATES);
-    let seed = number("NOREN_JUDGE_SEED").unwrap_or(1);
-    eprintln!("{estates} estates from seed {seed}");
-    let config = ProptestConfig { rng_seed: RngSeed::Fixed(seed), ..ProptestConfig::default() };
-    let mut runner = TestRunner::new(config);
-    let mut random = || random::estate().new_tree(&mut runner).expect("an estate").current();
-    let estates: Vec<(u32, Estate)> = (0..estates).map(|number| (number, random())).collect();
     let runtime = runtime();
-    let next = Mutex::new(estates.chunks(ESTATES_OF_A_FABRIC));
-    // Mostly one waits for silence: others use the time.
-    let judge = || {
-        while let Some(some) = { next.lock().expect("no panic").next() } {
-            runtime.block_on(one_fabric(some)).map_err(|found| format!("seed {seed}: {found}"))?;
-        }
-        Ok(())
-    };
-    let found: Vec<Result<(), String>> = thread::scope(|scope| {
-        let judges: Vec<_> = (0..FABRICS).map(|_| scope.spawn(judge)).collect();
-        judges.into_iter().map(|judge| judge.join().expect("no panic")).collect()
-    });
-    let found: Vec<String> = found.into_iter().filter_map(Result::err).collect();
-    assert!(found.is_empty(), "{}", found.join("\n"));
+    let estates = estates("NOREN_JUDGE_ESTATES", ESTATES, random::estate());
+    side_by_side(estates, ESTATES_OF_A_FABRIC, |some| runtime.block_on(one_fabric(some)));
 }
 
 /// Goes from estate to estate with one fabric, and judges the last of them from nothing as well.

@@ -28,7 +28,7 @@ pub(crate) fn connect(network: &Network, vantage: &Vantage, to: SocketAddrV4) ->
             _ => Seen::Silence,
         },
         Ok(Destination::AzureDns(_) | Destination::InboundEndpoint(_) | Destination::PublicHost(_)) => match end {
-            Disposition::NameServer { .. } => Seen::NameServer,
+            Disposition::NameServer { port: NAME_PORT, .. } => Seen::NameServer,
             _ => Seen::Silence,
         },
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
 use crate::answer::ViewId;
+pub(super) use crate::names::DNS_PORT;
 
 /// The table every packet falls back to.
 pub const MAIN_TABLE: u32 = 254;
@@ -21,8 +22,6 @@ pub const BACKBONE_HOP: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
 pub const API_SERVER_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(240, 0, 0, 0), 5);
 /// Public DNS, for clients that have no other server (TEST-NET-2, RFC 5737).
 pub const PUBLIC_DNS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 53);
-/// The port of DNS.
-pub(super) const DNS_PORT: u16 = 53;
 /// Where the lab answers for a machine that is to be asked for names while no program there listens.
 pub const STAND_IN_PORT: u16 = 9953;
 /// Where networks' routers have their addresses in the backbone, and with them all in a network

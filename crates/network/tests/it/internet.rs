@@ -62,7 +62,7 @@ fn a_machine_cut_off_from_the_internet_does_not_reach_public_clusters() {
 #[test]
 fn the_platforms_name_server_is_there_in_networks_only() {
     let sketch = network().public_address("vm", "198.19.0.5").client("laptop", None, &[]);
-    assert!(matches!(end(&sketch, "vm", "168.63.129.16"), Disposition::PortClosed { .. }));
+    assert!(matches!(end(&sketch, "vm", "168.63.129.16"), Disposition::NameServer { .. }));
     assert!(matches!(end(&sketch, "laptop", "168.63.129.16"), Disposition::NothingThere { .. }));
 }
 

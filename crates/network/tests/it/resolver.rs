@@ -43,7 +43,7 @@ fn an_inbound_endpoint_cures_vpn_clients_and_sites() {
 #[test]
 fn an_inbound_endpoint_answers_names_and_nothing_else_and_is_guarded_by_its_subnet() {
     let sketch = article();
-    assert!(matches!(end(&sketch, "vm", "10.224.8.4"), Disposition::PortClosed { .. }));
+    assert!(matches!(end(&sketch, "vm", "10.224.8.4"), Disposition::NameServer { port: 443, .. }));
     let closed = sketch
         .security_group("nsg", &[(100, "Inbound", "Deny", "*", "*", "53")])
         .guarded_by(Kind::Subnet, "aks/inbound", "nsg")
