@@ -70,7 +70,7 @@ fn application_of(object_id: &str) -> String {
 }
 
 /// A GUID made of these words: always the same for the same words.
-pub(super) fn stable_guid(words: &[&str]) -> String {
+pub(crate) fn stable_guid(words: &[&str]) -> String {
     let name = format!("https://noren.test/{}", words.join("/").to_ascii_lowercase());
     uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
 }

@@ -63,11 +63,11 @@ use pki::{Redacted, TokenIssuer};
 use self::{
     device::DeviceCodes, endpoint::Endpoint, form::Form, managed_identity::Shape, reply::OAuthError, token::Tokens,
 };
+pub(crate) use self::{directory::stable_guid, metadata::cloud};
 pub use self::{
     directory::{Principal, PrincipalKind, TENANT_DOMAIN, TENANT_NAME, USER_NAME, USER_PRINCIPAL_NAME},
     metadata::CLOUD_NAME,
 };
-pub(crate) use metadata::cloud;
 
 use crate::provider::{Entropy, Lab};
 
@@ -195,7 +195,7 @@ impl Entra {
     /// The lab's user.
     fn user(&self) -> Principal {
         Principal {
-            object_id: directory::stable_guid(&["user", &self.lab.tenant]),
+            object_id: stable_guid(&["user", &self.lab.tenant]),
             client_id: String::new(),
             display_name: "Lab User".to_owned(),
             kind: PrincipalKind::User,

@@ -29,12 +29,16 @@ async fn lab() -> Lab {
 
 impl Lab {
     async fn endpoint(&self, name: &str, manual: bool, groups: Value) -> Answer {
-        let id = |path: &str| format!("/subscriptions/{}{path}", self.plane.lab().subscription);
+        self.endpoint_to(&self.full_id(CLUSTER), name, manual, groups).await
+    }
+
+    async fn endpoint_to(&self, service: &str, name: &str, manual: bool, groups: Value) -> Answer {
         let connection = json!([{"name": "c", "properties": {
-            "privateLinkServiceId": id(CLUSTER), "groupIds": groups, "requestMessage": "please",
+            "privateLinkServiceId": service, "groupIds": groups, "requestMessage": "please",
         }}]);
         let list = if manual { "manualPrivateLinkServiceConnections" } else { "privateLinkServiceConnections" };
-        let mut properties = json!({"subnet": {"id": id(&format!("{NETWORK}/virtualNetworks/far/subnets/s"))}});
+        let mut properties =
+            json!({"subnet": {"id": self.full_id(&format!("{NETWORK}/virtualNetworks/far/subnets/s"))}});
         properties[list] = connection;
         let body = json!({"location": "westeurope", "properties": properties});
         self.put(&format!("{NETWORK}/privateEndpoints/{name}"), body).await
@@ -124,7 +128,27 @@ async fn a_connection_names_the_one_group_of_a_private_cluster() {
     ] {
         assert_eq!(lab.endpoint("pe", false, groups).await.code(), (400, code));
     }
-    let asked = json!({"name": "management", "groupId": "management"});
-    let resolved = lab.send("POST", &format!("{CLUSTER}/resolvePrivateLinkServiceId"), asked, &[]).await;
-    assert!(resolved.body["privateLinkServiceID"].is_string(), "{resolved:?}");
+}
+
+#[tokio::test]
+async fn the_private_link_service_of_a_cluster_is_in_a_subscription_that_nobody_else_sees() {
+    let lab = lab().await;
+    let resolve = async || {
+        let asked = json!({"name": "management"});
+        lab.send("POST", &format!("{CLUSTER}/resolvePrivateLinkServiceId"), asked, &[]).await.body
+    };
+    let resolved = resolve().await;
+    assert_eq!(resolved["name"], "management");
+    let service = resolved["privateLinkServiceID"].as_str().unwrap().to_owned();
+    let parts: Vec<&str> = service.split('/').collect();
+    let ["", "subscriptions", hidden, "resourceGroups", _, "providers", "Microsoft.Network", "privateLinkServices", _] =
+        parts[..]
+    else {
+        panic!("{service}");
+    };
+    assert_ne!(hidden, lab.plane.lab().subscription);
+    assert_eq!(lab.endpoint_to(&service, "pe", true, json!([])).await.code(), (403, "LinkedAuthorizationFailed"));
+    assert_eq!(lab.endpoint("pe", false, json!(["management"])).await.status, 201, "by the cluster's id it is reached");
+    lab.send("POST", &format!("{CLUSTER}/stop"), json!({}), &[]).await;
+    assert_eq!(resolve().await["privateLinkServiceID"], service.as_str(), "it stays with the cluster");
 }

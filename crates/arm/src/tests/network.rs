@@ -203,6 +203,32 @@ async fn a_subnet_in_use_is_neither_deleted_nor_moved() {
 }
 
 #[tokio::test]
+async fn a_subnet_says_which_of_its_policies_govern_private_endpoints() {
+    let lab = Lab::with_group().await;
+    network(&lab, "a", &["10.1.0.0/16"]).await;
+    let subnet = format!("{}/subnets/default", vnet("a"));
+    let put = async |policies: Value| {
+        let mut properties = json!({"addressPrefix": "10.1.0.0/16"});
+        if !policies.is_null() {
+            properties["privateEndpointNetworkPolicies"] = policies;
+        }
+        lab.put(&subnet, json!({"properties": properties})).await
+    };
+    let held = async || lab.get(&subnet).await.body["properties"]["privateEndpointNetworkPolicies"].clone();
+    assert!(put(Value::Null).await.status < 300);
+    assert_eq!(held().await, "Disabled", "unless somebody says otherwise");
+    for policies in ["Enabled", "NetworkSecurityGroupEnabled", "RouteTableEnabled", "Disabled"] {
+        assert!(put(json!(policies)).await.status < 300);
+        assert_eq!(held().await, policies);
+    }
+    for nonsense in [json!("Sometimes"), json!(true)] {
+        let refused = put(nonsense).await;
+        assert_eq!(refused.code(), (400, "InvalidRequestFormat"), "{refused:?}");
+    }
+    assert_eq!(held().await, "Disabled");
+}
+
+#[tokio::test]
 async fn subnets_lie_inside_their_network_and_apart() {
     let lab = Lab::with_group().await;
     network(&lab, "a", &["10.1.0.0/16"]).await;

@@ -137,6 +137,38 @@ fn a_refusal_comes_back_by_an_appliance_to_who_takes_nothing_else() {
 }
 
 #[test]
+fn network_policies_of_a_private_endpoint_are_kept() {
+    let deny = |source, port| Rule { inbound: true, allow: false, protocol: "*", source, destination: "*", port };
+    for policies in ["Disabled", "Enabled", "NetworkSecurityGroupEnabled", "RouteTableEnabled"] {
+        holds(
+            policies,
+            &[0, 1],
+            &[
+                cluster(0),
+                peering(0, 1, true),
+                Piece::Policies { network: 0, subnet: 0, policies },
+                Piece::SubnetGroup { network: 0, subnet: 0, rules: vec![deny("10.0.1.0/24", "443")] },
+                routes(1, 0, &[("10.0.0.0/16", "None")]),
+                routes(1, 1, &[("0.0.0.0/0", "None")]),
+            ],
+        );
+    }
+}
+
+#[test]
+fn the_tag_of_azures_load_balancer_lets_nobody_in_and_keeps_nobody_out() {
+    let rule =
+        |inbound, allow, source, destination| Rule { inbound, allow, protocol: "*", source, destination, port: "*" };
+    let tag = "AzureLoadBalancer";
+    for (test, rules) in [
+        ("probes", vec![rule(true, true, tag, "*"), rule(true, false, "*", "*")]),
+        ("no probes", vec![rule(true, false, tag, "*"), rule(false, false, "*", tag)]),
+    ] {
+        holds(test, &[0, 1], &[peering(0, 1, true), Piece::SubnetGroup { network: 0, subnet: 0, rules }]);
+    }
+}
+
+#[test]
 fn a_reply_needs_the_leave_of_an_appliance_that_never_saw_the_request() {
     let nothing = Rule { inbound: true, allow: false, protocol: "*", source: "*", destination: "*", port: "*" };
     holds(

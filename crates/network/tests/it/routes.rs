@@ -167,6 +167,19 @@ fn an_endpoints_own_route_yields_to_user_defined_ones_where_its_subnet_says_so()
         .routed_by("hub/default", "t");
     assert!(end(&sketch, "vm-hub", "10.2.0.4").is_connected(), "its /32 is the longest prefix");
     let subnet = sketch.id(Kind::Subnet, "right/default");
-    let governed = sketch.amend(subnet, json!({"privateEndpointNetworkPolicies": "RouteTableEnabled"}));
-    assert!(matches!(end(&governed, "vm-hub", "10.2.0.4"), Disposition::RouteDrops { .. }));
+    let governed = |sketch: &Sketch, policies: &str| {
+        sketch.clone().amend(subnet.clone(), json!({"privateEndpointNetworkPolicies": policies}))
+    };
+    for (policies, drops) in
+        [("RouteTableEnabled", true), ("Enabled", true), ("NetworkSecurityGroupEnabled", false), ("Disabled", false)]
+    {
+        let end = end(&governed(&sketch, policies), "vm-hub", "10.2.0.4");
+        assert_eq!(matches!(end, Disposition::RouteDrops { .. }), drops, "{policies}: {end:?}");
+    }
+    // "User-defined routes must have a prefix size that is equal to or smaller than the virtual network address space".
+    for (prefix, drops) in [("10.2.0.0/24", true), ("10.2.0.4/32", true), ("10.0.0.0/8", false), ("0.0.0.0/0", false)] {
+        let sketch = sketch.clone().route_table("t", &[(prefix, "None")]);
+        let end = end(&governed(&sketch, "RouteTableEnabled"), "vm-hub", "10.2.0.4");
+        assert_eq!(matches!(end, Disposition::RouteDrops { .. }), drops, "{prefix}: {end:?}");
+    }
 }

@@ -86,6 +86,24 @@ fn a_private_endpoint_is_guarded_only_where_its_subnet_says_so() {
     }
 }
 
+/// 168.63.129.16, where probes come from (documentation "Service tags"): no traffic of anybody's.
+#[test]
+fn the_tag_of_azures_load_balancer_covers_the_hosts_address_alone() {
+    let under = |rules: &[(u32, &str, &str, &str, &str, &str)]| {
+        two_networks().security_group("nsg", rules).guarded_by(Kind::Subnet, "b/default", "nsg")
+    };
+    let probes_only =
+        under(&[(100, "Inbound", "Allow", "AzureLoadBalancer", "*", "*"), (200, "Inbound", "Deny", "*", "*", "*")]);
+    assert!(!arrives(&probes_only, "vm-a", "10.1.0.4"), "the rule lets nobody else in");
+    let no_probes = under(&[
+        (100, "Inbound", "Deny", "AzureLoadBalancer", "*", "*"),
+        (110, "Outbound", "Deny", "*", "AzureLoadBalancer", "*"),
+    ]);
+    assert!(arrives(&no_probes, "vm-a", "10.1.0.4"), "and keeps nobody else out");
+    assert!(arrives(&no_probes, "vm-b", "10.0.0.4"));
+    assert!(end(&no_probes, "vm-b", "c.c-zone.privatelink.japaneast.azmk8s.io").is_connected(), "nor names");
+}
+
 #[test]
 fn names_are_asked_whatever_the_groups_say_but_custom_servers_are_filtered() {
     let silent = [(100, "Outbound", "Deny", "*", "*", "53"), (110, "Outbound", "Deny", "*", "168.63.129.16", "*")];

@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 
-use azure::{ArmError, Resource, ResourceId};
+use azure::{ArmError, Resource, ResourceId, aks};
 use serde_json::{Value, json};
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
     versions::{Choice, Version},
 };
 use crate::{
+    entra::stable_guid,
     provider::{Draft, Entropy, Request},
     providers::groups,
     stage::Stage,
@@ -174,6 +175,15 @@ impl Cluster {
             None => self.pools.push(wished),
         }
         Ok(())
+    }
+
+    /// The private link service that private endpoints lead to: in a subscription of AKS's own, one a region,
+    /// where only Azure's network service sees it; none of a public cluster.
+    pub(super) fn private_link_service(&self) -> Option<ResourceId> {
+        let hidden = stable_guid(&["infrastructure", &self.site.region]);
+        let group = ResourceId::group(&hidden, &self.state.uid);
+        let service = || group.resource("Microsoft.Network/privateLinkServices", aks::PRIVATE_ENDPOINT_NAME);
+        self.access.is_private().then(service)
     }
 
     /// Whether the cluster runs.

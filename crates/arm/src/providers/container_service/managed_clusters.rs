@@ -64,7 +64,7 @@ impl Provider for ManagedClusters {
             "stop" => power(request, existing, false),
             "rotateclustercertificates" => rotate(request, existing),
             "runcommand" => run_command(request, existing),
-            "resolveprivatelinkserviceid" => Ok(Effect::read(resolve_service(request, existing))),
+            "resolveprivatelinkserviceid" => resolve_service(request, existing).map(Effect::read),
             _ => match action.strip_prefix("accessprofiles/").and_then(|rest| rest.strip_suffix("/listcredential")) {
                 Some(role) => kubeconfig::access_profile(request, existing, role).map(Effect::read),
                 None => Err(unknown_action(request.id, action)),
@@ -148,13 +148,18 @@ pub(super) fn refuse_stopped(cluster: &Cluster, act: &str) -> Result<(), ArmErro
     Err(refusal::operation_not_allowed(format!("Cannot {act} a stopped cluster. Start it first.")))
 }
 
-fn resolve_service(request: &Request<'_>, existing: &Resource) -> Value {
+/// What was asked, with the private link service behind the cluster's private endpoints: in a subscription of
+/// AKS's own, where nobody else sees it (specification: "exposed only to NRP internally").
+fn resolve_service(request: &mut Request<'_>, existing: &Resource) -> Result<Value, ArmError> {
+    let cluster = Cluster::load(request, existing)?;
     let mut reply = request.body.clone();
     if !reply.is_object() {
         reply = json!({});
     }
-    reply["privateLinkServiceID"] = json!(existing.id());
-    reply
+    if let Some(service) = cluster.private_link_service() {
+        reply["privateLinkServiceID"] = json!(service);
+    }
+    Ok(reply)
 }
 
 fn upgrade_profile(request: &Request<'_>, existing: &Resource) -> Result<Value, ArmError> {

@@ -7,7 +7,7 @@ use azure::{ArmError, Change, Estate, Json, Kind, Resource, ResourceId, addressi
 use serde_json::{Value, json};
 
 use super::{dns_zone_groups, invalid_reference, network_interfaces::subnet_full, resource_guid, stamp};
-use crate::provider::{Draft, Effect, Provider, Reply, Request, delete_tree};
+use crate::provider::{Draft, Effect, Lab, Provider, Reply, Request, delete_tree};
 
 /// The provider of private endpoints.
 pub struct PrivateEndpoints;
@@ -97,7 +97,7 @@ fn connect(
             )
         })?;
         if !request.estate.contains(&service) {
-            return Err(invalid_reference(service.as_str(), id.as_str()));
+            return Err(unknown_service(request.lab, &service, id));
         }
         let mut value = connection.value().cloned().unwrap_or_default();
         let name = value["name"].as_str().unwrap_or(id.name()).to_owned();
@@ -116,6 +116,23 @@ fn connect(
         connections.push(value);
     }
     Ok(connections)
+}
+
+/// A service that is not here, or in a subscription that is somebody else's, such as AKS's own.
+fn unknown_service(lab: &Lab, service: &ResourceId, by: &ResourceId) -> ArmError {
+    let Some(other) = service.subscription().filter(|held| !held.eq_ignore_ascii_case(&lab.subscription)) else {
+        return invalid_reference(service.as_str(), by.as_str());
+    };
+    ArmError::new(
+        403,
+        "LinkedAuthorizationFailed",
+        format!(
+            "The client with object id '{}' has permission to perform action 'Microsoft.Network/privateEndpoints/write' \
+             on scope '{by}'; however, the current tenant '{}' is not authorized to access linked subscription \
+             '{other}'.",
+            lab.principal, lab.tenant
+        ),
+    )
 }
 
 fn state(status: &str, description: &str) -> Value {

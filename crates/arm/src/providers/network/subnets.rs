@@ -58,6 +58,33 @@ impl Provider for Subnets {
     }
 }
 
+/// What governs private endpoints in a subnet, and private link services (specification `SubnetPropertiesFormat`).
+const NETWORK_POLICIES: [(&str, &[&str]); 2] = [
+    ("privateEndpointNetworkPolicies", &["Disabled", "Enabled", "NetworkSecurityGroupEnabled", "RouteTableEnabled"]),
+    ("privateLinkServiceNetworkPolicies", &["Disabled", "Enabled"]),
+];
+
+/// Refuses a property that has none of its values.
+fn refuse_unknown_value(properties: Json<'_>, name: &str, values: &[&str]) -> Result<(), ArmError> {
+    let held = properties.get(name);
+    let known = |text: &str| values.iter().any(|value| value.eq_ignore_ascii_case(text));
+    if held.text().is_some_and(known) || held.value().is_none_or(Value::is_null) {
+        return Ok(());
+    }
+    let detail = ArmError::bad_request(
+        "InvalidJson",
+        format!(
+            "Error converting value {} to one of {}. Path 'properties.{name}'.",
+            held.value().unwrap_or(&Value::Null),
+            values.join(", ")
+        ),
+    );
+    Err(ArmError {
+        details: vec![detail],
+        ..ArmError::bad_request("InvalidRequestFormat", "Cannot parse the request.")
+    })
+}
+
 /// A subnet from a body, wherever the body stood.
 pub(super) fn make(
     request: &mut Request<'_>,
@@ -86,6 +113,9 @@ pub(super) fn make(
     stamp(&mut draft, request);
     let properties = Value::Object(draft.properties().clone());
     let properties = Json::new(&properties);
+    for (name, values) in NETWORK_POLICIES {
+        refuse_unknown_value(properties, name, values)?;
+    }
     let mut texts: Vec<&str> = properties.get("addressPrefixes").items().filter_map(Json::text).collect();
     texts.extend(properties.get("addressPrefix").text());
     let prefixes = texts
