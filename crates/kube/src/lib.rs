@@ -5,6 +5,8 @@
 //! authority, by one of its tokens or by that of a service account; everything else is 401. What they
 //! may do, `rbac` decides.
 //!
+//! Where something else is a cluster's control plane, `relay` hands requests on to it: the door stays this one.
+//!
 //! `registry` has a row for each kind, `custom` reads those that users bring; `api` turns a request into an
 //! answer; `objects` reads and writes with optimistic concurrency, `deletion` deletes; `controllers` makes pods of
 //! deployments; `object`, `defaults`, `validation`, `patch`, `managed_fields`, `selector` and `table` are pure.
@@ -13,6 +15,7 @@ mod api;
 mod authentication;
 mod body;
 mod compression;
+mod connection;
 mod controllers;
 mod convert;
 mod custom;
@@ -33,6 +36,7 @@ mod protobuf;
 mod raw;
 mod rbac;
 mod registry;
+mod relay;
 mod request;
 mod reviews;
 mod scale;
@@ -49,5 +53,6 @@ mod tokens;
 mod validation;
 mod watch;
 
+pub use relay::{Upstream, UpstreamError, UpstreamSpec};
 pub use server::{ApiServer, Clock, ServeError};
 pub use spec::{Capacity, ClusterSpec, NodeSpec, TokenUser};

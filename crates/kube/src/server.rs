@@ -4,19 +4,10 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
 use jiff::Timestamp;
 use pki::{Authority, ClientAuthority, ServerCertificate, Subject, TokenIssuer, UnixTime};
 use store::{Condition, Outcome, RangeOptions, Store, Transaction};
@@ -25,31 +16,24 @@ use tokio::{
     sync::Notify,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
-    api::{Answer, Api},
-    authentication,
-    body::Body,
-    compression,
+    connection::{self, Client},
     custom::Compiled,
-    discovery, nodes,
+    nodes,
     objects::{ObjectStore, decode},
-    rbac, registry,
+    registry,
+    relay::{Relay, Upstream},
     request::{Objects, Options},
-    reviews::User,
     seed,
     spec::ClusterSpec,
     status::Status,
     tokens::AccountTokens,
 };
 
-/// Largest request body, in bytes: the real server's limit.
-const BODY_MAX: usize = 3 * 1024 * 1024;
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take for a request's head and body.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long server certificates are valid, in days.
 const CERTIFICATE_DAYS: u32 = 730;
 
@@ -92,6 +76,12 @@ struct Tls {
     clients: ClientAuthority,
 }
 
+/// A client behind TLS.
+struct Shaken<S> {
+    stream: TlsStream<S>,
+    subject: Option<Subject>,
+}
+
 struct Shared {
     store: Store,
     clock: Clock,
@@ -129,20 +119,52 @@ impl ApiServer {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         self.ensure(spec).await?;
+        let Shaken { stream, subject } = self.shake_hands(spec, stream).await?;
+        let client = Arc::new(Client { server: self.clone(), spec: Arc::clone(spec), subject });
+        connection::serve(stream, move |request| {
+            let client = Arc::clone(&client);
+            async move { client.respond(request).await }
+        })
+        .await
+    }
+
+    /// Serves one client of the cluster like [`Self::serve`], only that requests go on to the control plane
+    /// `upstream`, in the name of whoever proved here who they are. It is awaited behind the handshake, since it may
+    /// have to be started; why there is none is told to clients that are known.
+    ///
+    /// # Errors
+    /// [`ServeError`] when handshake or connection fail.
+    pub async fn relay<S>(
+        &self,
+        spec: &Arc<ClusterSpec>,
+        stream: S,
+        upstream: impl Future<Output = Result<Arc<Upstream>, String>> + Send,
+    ) -> Result<(), ServeError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        // Whatever is stored of it here rests while something else is the cluster's control plane.
+        lock(&self.0.ensured).remove(&spec.id);
+        let Shaken { stream, subject } = self.shake_hands(spec, stream).await?;
+        let relay = Arc::new(Relay { upstream: upstream.await, subject, tokens: spec.tokens.clone() });
+        connection::serve(stream, move |request| {
+            let relay = Arc::clone(&relay);
+            async move { relay.respond(request).await }
+        })
+        .await
+    }
+
+    /// TLS with the cluster's certificate, and whom the client's certificate proves it to be.
+    async fn shake_hands<S>(&self, spec: &Arc<ClusterSpec>, stream: S) -> Result<Shaken<S>, ServeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let Tls { config, clients, .. } = self.tls(spec)?;
         let handshake = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream));
-        let tls = handshake.await.map_err(|_| ServeError::TimedOut)?.map_err(ServeError::Handshake)?;
-        let chain = tls.get_ref().1.peer_certificates().unwrap_or_default();
-        let subject = clients.subject(chain, UnixTime((self.0.clock)().as_second()));
-        let client = Arc::new(Client { server: self.clone(), spec: Arc::clone(spec), subject });
-        let service = service_fn(move |request| {
-            let client = Arc::clone(&client);
-            async move { Ok::<_, Infallible>(client.respond(request).await) }
-        });
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(REQUEST_TIMEOUT);
-        builder.http2().timer(TokioTimer::new());
-        builder.serve_connection(TokioIo::new(tls), service).await.map_err(ServeError::Connection)
+        let stream = handshake.await.map_err(|_| ServeError::TimedOut)?.map_err(ServeError::Handshake)?;
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let subject = clients.subject(chain, UnixTime(self.now().as_second()));
+        Ok(Shaken { stream, subject })
     }
 
     /// Makes the cluster's namespaces, its `kubernetes` service and its nodes what they should be.
@@ -196,7 +218,7 @@ impl ApiServer {
         }
     }
 
-    async fn account_tokens(&self, spec: &Arc<ClusterSpec>) -> Result<Arc<AccountTokens>, Status> {
+    pub(crate) async fn account_tokens(&self, spec: &Arc<ClusterSpec>) -> Result<Arc<AccountTokens>, Status> {
         let known = lock(&self.0.tokens).get(&spec.id).cloned();
         let issuer = if let Some(issuer) = known {
             issuer
@@ -210,6 +232,10 @@ impl ApiServer {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        Arc::clone(&self.0.clock)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -368,8 +394,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Where the tokens of a cluster's service accounts come from, once somebody wants one.
 pub(crate) struct Tokens {
-    server: ApiServer,
-    spec: Arc<ClusterSpec>,
+    pub(crate) server: ApiServer,
+    pub(crate) spec: Arc<ClusterSpec>,
 }
 
 impl Tokens {
@@ -380,100 +406,4 @@ impl Tokens {
     pub(crate) async fn get(&self) -> Result<Arc<AccountTokens>, Status> {
         self.server.account_tokens(&self.spec).await
     }
-}
-
-/// One connection.
-struct Client {
-    server: ApiServer,
-    spec: Arc<ClusterSpec>,
-    /// Whom its certificate proved it to be.
-    subject: Option<Subject>,
-}
-
-impl Client {
-    async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
-        let accepts_gzip = compression::accepts_gzip(request.headers());
-        let response = response(self.answer(request).await);
-        if accepts_gzip { compression::gzipped(response).await } else { response }
-    }
-
-    async fn authenticate(&self, objects: &ObjectStore, headers: &HeaderMap) -> Result<Option<User>, Status> {
-        let known = authentication::user(self.subject.as_ref(), headers, &self.spec.tokens);
-        let (None, Some(token)) = (&known, authentication::web_token(headers)) else { return Ok(known) };
-        let found = self.server.account_tokens(&self.spec).await?.verify(objects, token, &[])?;
-        Ok(found.map(|(user, _)| user.authenticated()))
-    }
-
-    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Status> {
-        let (parts, body) = request.into_parts();
-        let objects = self.server.objects(&self.spec);
-        let user = self.authenticate(&objects, &parts.headers).await?.ok_or_else(Status::unauthorized)?;
-        let user = rbac::effective(&objects, user, &parts.headers)?;
-        let collected = timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
-        let body = match collected {
-            Ok(Ok(collected)) => collected.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Status::too_large(BODY_MAX)),
-            Ok(Err(_)) | Err(_) => return Err(Status::bad_request("the request body could not be read")),
-        };
-        let api = Api {
-            objects,
-            tokens: Arc::new(Tokens { server: self.server.clone(), spec: Arc::clone(&self.spec) }),
-            version: self.spec.version.clone(),
-            user,
-            now: Arc::clone(&self.server.0.clock),
-        };
-        api.answer(&parts, &body).await
-    }
-}
-
-fn response(answer: Result<Answer, Status>) -> Response<Body> {
-    match answer {
-        Ok(Answer::Json(status, value, warnings)) => json(status, &value, &warnings),
-        Ok(Answer::Discovery(value)) => {
-            let mut response = json(StatusCode::OK, &value, &[]);
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(discovery::AGGREGATED));
-            response
-        }
-        Ok(Answer::Bytes(content_type, bytes)) => whole(content_type, bytes),
-        Ok(Answer::Lasting(bytes)) => {
-            let mut response = whole("application/json", bytes);
-            let lasting = HeaderValue::from_static("public, max-age=31536000, immutable");
-            response.headers_mut().insert(header::CACHE_CONTROL, lasting);
-            response
-        }
-        Ok(Answer::Watch(stream)) => {
-            let mut response = Response::new(Body::watch(stream));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        }
-        Err(status) => {
-            let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            json(code, &status.to_value(), &[])
-        }
-    }
-}
-
-fn whole(content_type: &'static str, bytes: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::whole(bytes));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
-}
-
-fn json(status: StatusCode, value: &serde_json::Value, warnings: &[String]) -> Response<Body> {
-    let mut response = Response::new(Body::whole(Bytes::from(value.to_string())));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(
-        "audit-id",
-        HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("")),
-    );
-    for warning in warnings {
-        // RFC 7234 §5.5: 299, no agent, the text quoted.
-        let quoted = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
-        if let Ok(value) = HeaderValue::from_str(&quoted) {
-            headers.append(header::WARNING, value);
-        }
-    }
-    response
 }

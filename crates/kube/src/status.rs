@@ -124,6 +124,11 @@ impl Status {
         Self::new(501, "NotImplemented", message)
     }
 
+    /// 503: what stands behind the server is not there.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(503, "ServiceUnavailable", message)
+    }
+
     /// 429: a disruption budget does not allow it now.
     pub(crate) fn disruption(why: &str) -> Self {
         let message = "Cannot evict pod as it would violate the pod's disruption budget.";

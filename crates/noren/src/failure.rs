@@ -29,6 +29,15 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// All of it in one line, for clients that show no more.
+    pub(crate) fn in_a_line(&self) -> String {
+        let part =
+            |sign: &str, part: &Option<String>| part.as_ref().map(|part| format!("{sign}{part}")).unwrap_or_default();
+        format!("{}{}{}", self.what, part(": ", &self.why), part("; ", &self.remedy))
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;

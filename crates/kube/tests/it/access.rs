@@ -7,11 +7,13 @@ use crate::{
     kubectl::ok,
 };
 
-fn run(cluster: &Cluster, line: &str) -> String {
+/// What a line of kubectl's prints that is to succeed.
+pub(crate) fn run(cluster: &Cluster, line: &str) -> String {
     ok(cluster.kubectl(&line.split(' ').collect::<Vec<_>>()))
 }
 
-fn refused(cluster: &Cluster, line: &str) -> String {
+/// What one prints that is to fail.
+pub(crate) fn refused(cluster: &Cluster, line: &str) -> String {
     let printed = cluster.kubectl(&line.split(' ').collect::<Vec<_>>());
     assert!(!printed.ok, "{line}\n{}", printed.text);
     printed.text

@@ -8,10 +8,14 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use kube::{ApiServer, Capacity, ClusterSpec, NodeSpec, TokenUser};
+use kube::{ApiServer, Capacity, ClusterSpec, NodeSpec, TokenUser, Upstream, UpstreamSpec};
 use pki::{Authority, ClientCertificate, Identity, Redacted, UnixTime};
 use store::Store;
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    runtime::Runtime,
+};
 
 pub(crate) const TOKEN: &str = "a-token-that-only-this-test-knows";
 
@@ -54,15 +58,56 @@ fn node(index: u32) -> NodeSpec {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        Self::begin(true)
+        Self::begin(true, None)
     }
 
     /// One without controllers: nothing happens that no client does.
     pub(crate) fn start_bare() -> Self {
-        Self::begin(false)
+        Self::begin(false, None)
     }
 
-    fn begin(controlled: bool) -> Self {
+    /// One whose control plane is another.
+    pub(crate) fn in_front_of(upstream: &UpstreamSpec) -> Self {
+        pki::install_provider();
+        Self::begin(false, Some(Arc::new(Upstream::new(upstream).unwrap())))
+    }
+
+    /// This cluster as another's control plane.
+    pub(crate) fn as_upstream(&self) -> UpstreamSpec {
+        UpstreamSpec {
+            server: format!("https://{}", self.address),
+            authority: Some(self.authority.certificate_pem().into()),
+            identity: Some(std::fs::read(self.home.path().join("client.pem")).unwrap().into()),
+            ..UpstreamSpec::default()
+        }
+    }
+
+    /// A request written by hand, shown a token; then what the server says, each of `replies` awaited before the next is said.
+    pub(crate) fn speak(&self, request: &str, replies: &[(&str, &str)]) {
+        self.runtime.block_on(async {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(self.authority.certificate_der().clone()).unwrap();
+            let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+            let stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
+            let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+            let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+            let head = format!("{request}Host: a\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut heard = String::new();
+            for (awaited, next) in replies {
+                while !heard.contains(awaited) {
+                    let mut bytes = [0; 1024];
+                    let count = stream.read(&mut bytes).await.unwrap();
+                    assert_ne!(count, 0, "no {awaited:?} in {heard:?}");
+                    heard += std::str::from_utf8(&bytes[..count]).unwrap();
+                }
+                heard.clear();
+                stream.write_all(next.as_bytes()).await.unwrap();
+            }
+        });
+    }
+
+    fn begin(controlled: bool, upstream: Option<Arc<Upstream>>) -> Self {
         pki::install_provider();
         let runtime = Runtime::new().unwrap();
         let authority = Authority::generate("ca", now(), 30).unwrap();
@@ -89,8 +134,13 @@ impl Cluster {
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (server, spec) = (server.clone(), Arc::clone(&spec));
-                tokio::spawn(async move { server.serve(&spec, stream).await });
+                let (server, spec, upstream) = (server.clone(), Arc::clone(&spec), upstream.clone());
+                tokio::spawn(async move {
+                    match upstream {
+                        Some(upstream) => server.relay(&spec, stream, std::future::ready(Ok(upstream))).await,
+                        None => server.serve(&spec, stream).await,
+                    }
+                });
             }
         });
         let cluster = Self { runtime, address, authority, home: tempfile::tempdir().unwrap() };

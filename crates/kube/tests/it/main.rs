@@ -4,9 +4,11 @@
 
 mod access;
 mod apply;
+mod clients;
 mod cluster;
 mod custom;
 mod helm;
 mod kubectl;
+mod relay;
 mod wire;
 mod workloads;

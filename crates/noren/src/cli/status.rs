@@ -5,7 +5,7 @@ use std::{io::Write, process::ExitCode};
 use clap::Args;
 
 use super::{LabArgs, Output, style, vantages};
-use crate::lab::{PlaneStatus, Status, VpnServerStatus};
+use crate::lab::{ClusterStatus, PlaneStatus, Status, VpnServerStatus};
 
 #[derive(Debug, Args)]
 pub(super) struct StatusOptions {
@@ -55,6 +55,9 @@ fn render(status: &Status, portal: &str) -> String {
     );
     text.extend(status.plane.lacks.iter().map(|what| format!("not here          {what}\n")));
     text.extend(status.vpn_servers.iter().map(vpn_server));
+    let real = |cluster: &ClusterStatus| Some((cluster.name.clone(), cluster.control_plane.clone()?));
+    let real = status.clusters.iter().filter_map(real);
+    text.extend(real.map(|(cluster, control_plane)| format!("control plane     {cluster}: {control_plane}\n")));
     let mut clusters = style::table(&["CLUSTER", "GROUP", "POWER", "ADDRESS", "FQDN", "PRIVATE FQDN"]);
     for cluster in &status.clusters {
         let or_null = |value: &Option<String>| value.clone().unwrap_or_else(|| "null".to_owned());

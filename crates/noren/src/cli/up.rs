@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::{LabArgs, Output, style};
 use crate::{
     client::Control,
-    lab::{DataDir, Lab, LabOptions, PlaneChoice, Status},
+    lab::{ControlPlane, DataDir, Lab, LabOptions, PlaneChoice, Status},
 };
 
 /// How long a lab that answers no more may hold its data: a process that was killed has it until the system has taken
@@ -32,6 +32,10 @@ pub(super) struct UpOptions {
     /// Which data plane carries connections
     #[arg(long, value_enum, default_value_t)]
     plane: PlaneChoice,
+    /// What stands behind clusters' endpoints: `embedded`, `envtest[:DIRECTORY]` (real etcd and kube-apiserver, found
+    /// as envtest does) or `kubeconfig:FILE[#CONTEXT]`; the tag `noren.control-plane` of a cluster goes before it
+    #[arg(long, value_name = "WHICH", default_value_t)]
+    control_plane: ControlPlane,
     /// How to print where everything listens
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
@@ -59,7 +63,8 @@ pub(super) async fn run(options: UpOptions, out: &mut impl Write) -> anyhow::Res
         PaceName::Azure => Pace::Azure,
     };
     wait_for_release(&data).await?;
-    let lab = Lab::start(LabOptions { data: Some(data.clone()), pace, plane: options.plane }).await?;
+    let (plane, control_plane) = (options.plane, options.control_plane);
+    let lab = Lab::start(LabOptions { data: Some(data.clone()), pace, plane, control_plane }).await?;
     let status = lab.status();
     match options.output {
         Output::Json => writeln!(out, "{}", serde_json::to_string(&status)?)?,

@@ -1,7 +1,7 @@
-//! What stands behind private endpoints and public addresses: the embedded API server of the
-//! cluster, over a pipe in memory.
+//! What stands behind private endpoints and public addresses: the door of the cluster's API server, over a pipe in
+//! memory, and behind it the embedded server or another control plane.
 
-use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::ready, io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use azure::{Estate, ResourceId};
@@ -10,6 +10,8 @@ use kube::{ApiServer, Capacity, ClusterSpec, NodeSpec, TokenUser};
 use network::Network;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+use super::control_plane::{self, ControlPlane, ControlPlanes};
 
 /// Bytes a pipe holds in each direction.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -21,39 +23,75 @@ const CLUSTER_GROUP: &str = "system:masters";
 /// Opens connections to clusters' API servers.
 pub(super) struct Backend {
     api_server: ApiServer,
+    control_planes: Arc<ControlPlanes>,
     network: Arc<ArcSwap<Network>>,
 }
 
 impl Backend {
     /// Over the clusters of the newest network.
-    pub(super) fn new(api_server: ApiServer, network: Arc<ArcSwap<Network>>) -> Self {
-        Self { api_server, network }
+    pub(super) fn new(
+        api_server: ApiServer,
+        control_planes: Arc<ControlPlanes>,
+        network: Arc<ArcSwap<Network>>,
+    ) -> Self {
+        Self { api_server, control_planes, network }
     }
 
     /// A pipe to the cluster's API server.
     pub(super) fn pipe(&self, cluster: &ResourceId) -> io::Result<tokio::io::DuplexStream> {
         let (near, far) = tokio::io::duplex(PIPE_BYTES);
-        tokio::spawn(converse(self.api_server.clone(), self.spec(cluster)?, far));
+        tokio::spawn(self.door(cluster)?.converse(far));
         Ok(near)
     }
 
     /// Serves one connection as the cluster's API server until it ends.
     pub(super) async fn serve(&self, cluster: &ResourceId, stream: impl proxy::Stream + 'static) {
-        match self.spec(cluster) {
-            Ok(spec) => converse(self.api_server.clone(), spec, stream).await,
+        match self.door(cluster) {
+            Ok(door) => door.converse(stream).await,
             Err(error) => tracing::debug!(%cluster, %error, "a connection to an API server is refused"),
         }
     }
 
-    fn spec(&self, cluster: &ResourceId) -> io::Result<Arc<ClusterSpec>> {
-        let spec = spec(self.network.load().estate(), cluster);
-        spec.map(Arc::new).ok_or_else(|| io::Error::other("the cluster has no credentials"))
+    fn door(&self, cluster: &ResourceId) -> io::Result<Door> {
+        let network = self.network.load();
+        let spec = spec(network.estate(), cluster).map(Arc::new);
+        Ok(Door {
+            api_server: self.api_server.clone(),
+            control_planes: Arc::clone(&self.control_planes),
+            spec: spec.ok_or_else(|| io::Error::other("the cluster has no credentials"))?,
+            tag: tag(network.estate(), cluster),
+        })
     }
 }
 
-async fn converse(api_server: ApiServer, spec: Arc<ClusterSpec>, stream: impl proxy::Stream + 'static) {
-    if let Err(error) = api_server.serve(&spec, stream).await {
-        tracing::debug!(cluster = spec.name, %error, "connection to an API server ended");
+/// The tag by which a cluster chooses its control plane.
+pub(super) fn tag(estate: &Estate, cluster: &ResourceId) -> Option<String> {
+    let document = estate.get(cluster)?.document();
+    document.value()["tags"][control_plane::TAG].as_str().map(str::to_owned)
+}
+
+/// The door of one cluster.
+struct Door {
+    api_server: ApiServer,
+    control_planes: Arc<ControlPlanes>,
+    spec: Arc<ClusterSpec>,
+    tag: Option<String>,
+}
+
+impl Door {
+    async fn converse(self, stream: impl proxy::Stream + 'static) {
+        let Self { api_server, control_planes, spec, tag } = self;
+        let ended = match control_planes.choice(tag.as_deref()) {
+            Ok(ControlPlane::Embedded) => api_server.serve(&spec, stream).await,
+            Ok(ControlPlane::Real(real)) => {
+                let behind = async { control_planes.behind(&spec, real).await.map_err(|failure| failure.in_a_line()) };
+                api_server.relay(&spec, stream, behind).await
+            }
+            Err(failure) => api_server.relay(&spec, stream, ready(Err(failure.in_a_line()))).await,
+        };
+        if let Err(error) = ended {
+            tracing::debug!(cluster = spec.name, %error, "connection to an API server ended");
+        }
     }
 }
 
@@ -80,8 +118,9 @@ impl proxy::Backend for Backend {
     }
 }
 
-/// Removes the objects of clusters that are no more. A reconciler: at the start it compares what
-/// is stored with what is declared, later each network with the one before.
+/// Removes the objects of clusters that are no more, and stops control planes of those that do not run; all of them
+/// with the lab. A reconciler: at the start it compares what is stored with what is declared, later each network with the
+/// one before.
 pub(super) async fn forget_deleted(backend: Arc<Backend>, changed: Arc<Notify>, shutdown: CancellationToken) {
     const RETRY: Duration = Duration::from_secs(60);
     let mut done: Option<Arc<Network>> = None;
@@ -92,12 +131,13 @@ pub(super) async fn forget_deleted(backend: Arc<Backend>, changed: Arc<Notify>, 
             None => backend.api_server.retain(&uids(&network)).await,
             Some(before) => backend.forget(before, &network).await,
         };
+        backend.control_planes.follow(&network).await;
         match forgotten {
             Ok(()) => done = Some(network),
             Err(error) => tracing::error!(%error, "objects of deleted clusters could not be removed"),
         }
         tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => return backend.control_planes.stop().await,
             _ = tokio::time::timeout(RETRY, woken) => {}
         }
     }

@@ -54,6 +54,11 @@ impl DataDir {
         std::fs::File::open(self.store()).is_ok_and(held)
     }
 
+    /// What the real control planes that the lab starts keep, a directory for each cluster.
+    pub(crate) fn control_planes(&self) -> PathBuf {
+        self.0.join("control-planes")
+    }
+
     /// The lab authority's certificate.
     pub(crate) fn authority(&self) -> PathBuf {
         self.0.join("ca.pem")

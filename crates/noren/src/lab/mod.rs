@@ -9,6 +9,7 @@ mod backend;
 mod client_files;
 mod commands;
 mod control;
+mod control_plane;
 mod data_dir;
 mod endpoints;
 mod estate;
@@ -45,10 +46,12 @@ use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::failure::Failure;
+use control_plane::ControlPlanes;
 use endpoints::{Endpoints, ListeningHandle};
 use kernel::{KernelPlane, RealisedHandle};
 use ports::{Ports, bind_tcp};
 
+pub(crate) use control_plane::ControlPlane;
 pub(crate) use data_dir::DataDir;
 pub(crate) use estate::DeclaredEstate;
 pub(crate) use running::{
@@ -76,6 +79,8 @@ pub(crate) struct LabOptions {
     pub(crate) pace: Pace,
     /// Which data plane carries connections.
     pub(crate) plane: PlaneChoice,
+    /// What stands behind the endpoints of clusters that do not choose for themselves.
+    pub(crate) control_plane: ControlPlane,
 }
 
 /// Which data plane carries connections. The proxies are there in any case.
@@ -93,7 +98,7 @@ pub(crate) enum PlaneChoice {
 impl LabOptions {
     /// A lab that leaves nothing behind.
     pub(crate) fn ephemeral() -> Self {
-        Self { data: None, pace: Pace::Instant, plane: PlaneChoice::Auto }
+        Self { data: None, pace: Pace::Instant, plane: PlaneChoice::Auto, control_plane: ControlPlane::Embedded }
     }
 }
 
@@ -105,6 +110,7 @@ pub(crate) struct Lab {
     listening: ListeningHandle,
     realised: RealisedHandle,
     vpn_servers: watch::Receiver<Vec<VpnServerStatus>>,
+    control_planes: Arc<ControlPlanes>,
     running: Running,
     authority_pem: String,
     portal: Arc<::portal::Portal>,
@@ -138,7 +144,10 @@ impl Lab {
         let changed = Arc::new(Notify::new());
         let (revised, revisions) = watch::channel(0);
         let api_server = kube::ApiServer::new(store.clone(), Arc::new(jiff::Timestamp::now));
-        let backend = Arc::new(backend::Backend::new(api_server.clone(), Arc::clone(&network)));
+        let control_planes = ControlPlanes::new(options.control_plane.clone(), options.data.clone()).await?;
+        let control_planes = Arc::new(control_planes);
+        let backend = backend::Backend::new(api_server.clone(), Arc::clone(&control_planes), Arc::clone(&network));
+        let backend = Arc::new(backend);
         let plane = ManagementPlane::open(
             store.clone(),
             arm::Options {
@@ -201,6 +210,7 @@ impl Lab {
             listening,
             realised,
             vpn_servers,
+            control_planes,
             running,
             authority_pem,
             portal,
@@ -303,6 +313,7 @@ impl Lab {
             realised: self.realised.clone(),
             patience: status::STAND_PATIENCE,
             vpn_servers: self.vpn_servers.clone(),
+            control_planes: Arc::clone(&self.control_planes),
             data: self.options.data.as_ref().map(|data| data.path().display().to_string()),
             url: self.running.url.clone(),
         }

@@ -192,4 +192,7 @@ pub(crate) struct ClusterStatus {
     pub(crate) private_fqdn: Option<String>,
     /// The address its names have.
     pub(crate) address: Option<String>,
+    /// Its control plane, where that is not the embedded one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) control_plane: Option<String>,
 }

@@ -7,6 +7,8 @@ use network::{Network, Silent, Vantage, VantageError, ViewId};
 use tokio::sync::watch;
 
 use super::{
+    backend,
+    control_plane::ControlPlanes,
     endpoints::{Listening, ListeningHandle},
     estate::DeclaredEstate,
     kernel::RealisedHandle,
@@ -41,6 +43,7 @@ pub(super) struct Reporter {
     /// How long somebody who wants to stand somewhere waits for the kernel plane.
     pub(super) patience: Duration,
     pub(super) vpn_servers: watch::Receiver<Vec<VpnServerStatus>>,
+    pub(super) control_planes: Arc<ControlPlanes>,
     pub(super) data: Option<String>,
     pub(super) url: String,
 }
@@ -106,7 +109,7 @@ impl Reporter {
             resources: network.estate().len(),
             views: listening.views.iter().map(|(view, address)| view_status(view, *address)).collect(),
             vantages: vantages(&network, &listening),
-            clusters: clusters(&network),
+            clusters: clusters(&network, &self.control_planes),
             findings: network.findings().iter().filter_map(|finding| serde_json::to_value(finding).ok()).collect(),
         }
     }
@@ -144,7 +147,7 @@ fn hosts(network: &Network, vantage: &Vantage) -> Vec<(String, String)> {
     entries.flat_map(|entry| entry.names.iter().map(|name| (entry.address.to_string(), name.to_string()))).collect()
 }
 
-fn clusters(network: &Network) -> Vec<ClusterStatus> {
+fn clusters(network: &Network, control_planes: &ControlPlanes) -> Vec<ClusterStatus> {
     let report = |cluster: &Arc<network::Cluster>| ClusterStatus {
         name: cluster.id.name().to_owned(),
         group: cluster.id.group_name().unwrap_or_default().to_owned(),
@@ -152,6 +155,7 @@ fn clusters(network: &Network) -> Vec<ClusterStatus> {
         fqdn: cluster.fqdn.as_ref().map(ToString::to_string),
         private_fqdn: cluster.private_fqdn.as_ref().map(ToString::to_string),
         address: cluster.address.as_ref().map(ToString::to_string),
+        control_plane: control_planes.real(backend::tag(network.estate(), &cluster.id).as_deref()),
     };
     network.clusters().values().map(report).collect()
 }
@@ -169,6 +173,7 @@ mod tests {
             realised,
             patience: Duration::ZERO,
             vpn_servers: watch::channel(Vec::new()).1,
+            control_planes: Arc::default(),
             data: None,
             url: String::new(),
         };

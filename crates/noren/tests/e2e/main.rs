@@ -19,6 +19,8 @@ mod clusters;
 mod command_line;
 mod compute;
 #[cfg(target_os = "linux")]
+mod control_planes;
+#[cfg(target_os = "linux")]
 mod doctor;
 mod estates;
 mod kubernetes;
