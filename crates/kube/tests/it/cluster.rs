@@ -93,15 +93,15 @@ impl Cluster {
             let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
             let head = format!("{request}Host: a\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
             stream.write_all(head.as_bytes()).await.unwrap();
-            let mut heard = String::new();
+            let mut answer = String::new();
             for (awaited, next) in replies {
-                while !heard.contains(awaited) {
+                while !answer.contains(awaited) {
                     let mut bytes = [0; 1024];
                     let count = stream.read(&mut bytes).await.unwrap();
-                    assert_ne!(count, 0, "no {awaited:?} in {heard:?}");
-                    heard += std::str::from_utf8(&bytes[..count]).unwrap();
+                    assert_ne!(count, 0, "no {awaited:?} in {answer:?}");
+                    answer += std::str::from_utf8(&bytes[..count]).unwrap();
                 }
-                heard.clear();
+                answer.clear();
                 stream.write_all(next.as_bytes()).await.unwrap();
             }
         });

@@ -78,9 +78,9 @@ fn a_connection_changes_its_protocol_through_the_door() {
             reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
         let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n";
         stream.write_all(answer.as_bytes()).unwrap();
-        let mut heard = [0; 4];
-        reader.read_exact(&mut heard).unwrap();
-        assert_eq!(&heard, b"ping");
+        let mut said = [0; 4];
+        reader.read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"ping");
         stream.write_all(b"pong").unwrap();
         head.join("\n").to_ascii_lowercase()
     });
