@@ -165,13 +165,18 @@ fn told_apart(network: &Network, vantage: &Vantage, to: SocketAddrV4, said: &See
     format!("{vantage} to {to}: said {said:?} ({}), seen {seen:?}", end.sentence())
 }
 
-/// How the connections of an estate end, in a word each.
+/// How the connections of an estate end, in a word each; of replies that are lost, also how.
 pub(crate) fn ends(network: &Network) -> BTreeSet<String> {
     let targets = targets(network);
     let vantages = network.vantages().iter().filter(|vantage| !matches!(vantage, Vantage::Subnet(_)));
     let ends = vantages.flat_map(|vantage| {
         targets.iter().map(|to| network.connect(vantage, &Host::Address(*to.ip()), to.port(), &mut Silent))
     });
-    let words = ends.map(|end| serde_json::to_value(end).expect("JSON")["disposition"].as_str().map(str::to_owned));
-    words.map(|word| word.expect("a word")).collect()
+    let words = ends.flat_map(|end| {
+        let end = serde_json::to_value(end).expect("JSON");
+        let word = |end: &serde_json::Value| end["disposition"].as_str().map(str::to_owned);
+        let lost = word(&end["why"]).map(|why| format!("replyLost: {why}"));
+        word(&end).into_iter().chain(lost)
+    });
+    words.collect()
 }
