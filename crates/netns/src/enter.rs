@@ -14,8 +14,11 @@ use std::{
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
-    sys::signal::{SigSet, Signal, kill},
-    unistd::Pid,
+    sys::{
+        prctl,
+        signal::{SigSet, Signal, kill},
+    },
+    unistd::{Pid, getppid},
 };
 use serde::{Deserialize, Serialize};
 
@@ -101,8 +104,9 @@ impl Entrance {
     }
 
     /// Runs a command at the place, with this process's standard streams, and gives its exit status.
-    /// Signals that ask this process to end are passed on. Call it while the process has one thread;
-    /// afterwards the process is at the place and can only end.
+    /// Signals that ask this process to end are passed on; one that leaves it no time to do so ends the
+    /// command as well. Call it while the process has one thread; afterwards the process is at the place
+    /// and can only end.
     ///
     /// # Errors
     /// The place is gone; the files cannot be put in place; there is no such command.
@@ -141,12 +145,17 @@ fn furnish(files: &ClientFiles) -> io::Result<()> {
 
 fn start(mut command: Command) -> io::Result<Child> {
     let own_processes = || {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // Who started it has no number here. Whose parent has one was left before it asked for the signal.
+        if getppid().as_raw() != 0 {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let none: Option<&str> = None;
         // Where that is not allowed, the program sees the host's list of processes.
         let _ = mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none);
         Ok(())
     };
-    // SAFETY: between fork and exec, the closure makes one system call: its strings are short enough
+    // SAFETY: between fork and exec, the closure makes system calls only: their strings are short enough
     // for the stack, it takes no lock and allocates nothing.
     #[expect(unsafe_code, reason = "only a process of the new pid namespace can mount its /proc")]
     unsafe {

@@ -1,6 +1,10 @@
 //! Programs at a place, and labs of ordinary users.
 
-use std::process::{Command, Output};
+use std::{
+    io::Read as _,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
 
 use netns::ClientFiles;
 use network::plan::Place;
@@ -47,21 +51,44 @@ async fn a_program_stands_at_its_place_with_its_own_resolver_files() {
     tell().await;
 }
 
+/// Starts a program at a machine that says `here` and stays; gives who started it, as `noren exec` does.
+async fn stay(stage: &Stage) -> Child {
+    let entrance = stage.fabric.enter(&machine("vm-1")).await.expect("a place");
+    let [entrance, files] = [serde_json::to_string(&entrance), serde_json::to_string(&ClientFiles::default())];
+    let mut command = helper();
+    command.args(["enter", &entrance.expect("JSON"), &files.expect("JSON"), "sh", "-c", "echo here; exec sleep 1000"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("a shell");
+    let mut word = [0; 5];
+    child.stdout.as_mut().expect("its words").read_exact(&mut word).expect("a word");
+    child
+}
+
 #[tokio::test]
 async fn a_program_that_was_started_at_a_place_ends_with_the_fabric() {
     if skip("exec ends") {
         return;
     }
     let stage = Stage::set(world()).await;
-    let entrance = stage.fabric.enter(&machine("vm-1")).await.expect("a place");
-    let [entrance, files] = [serde_json::to_string(&entrance), serde_json::to_string(&ClientFiles::default())];
-    let mut command = helper();
-    command.args(["enter", &entrance.expect("JSON"), &files.expect("JSON"), "sh", "-c", "echo here; exec sleep 1000"]);
-    let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("a shell");
-    let mut word = [0; 5];
-    std::io::Read::read_exact(child.stdout.as_mut().expect("its words"), &mut word).expect("a word");
+    let mut child = stay(&stage).await;
     stage.fabric.stop().await;
     assert_eq!(child.wait().expect("it has ended").code(), Some(1), "killed");
+}
+
+#[tokio::test]
+async fn a_program_that_was_started_at_a_place_ends_with_who_started_it() {
+    if skip("exec is killed") {
+        return;
+    }
+    let stage = Stage::set(world()).await;
+    let mut child = stay(&stage).await;
+    child.kill().expect("it runs");
+    let mut words = child.stdout.take().expect("its words");
+    // They end when nobody is left who could say something.
+    let ended = tokio::task::spawn_blocking(move || words.read_to_end(&mut Vec::new()));
+    let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;
+    stage.fabric.stop().await;
+    assert_eq!(ended.expect("it has ended").expect("no panic").expect("a pipe"), 0);
+    child.wait().expect("it was killed");
 }
 
 /// Not a story: what the next one runs as somebody else.
