@@ -11,6 +11,7 @@ use std::{
 use arm::ManagementPlane;
 use netns::{Fabric, FabricError, SocketKind};
 use network::plan::Place;
+use tokio::sync::OnceCell;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::control::Control;
@@ -26,10 +27,13 @@ pub(super) struct Services {
     pub(super) shutdown: CancellationToken,
 }
 
+/// What is served at a place: once, however many ask for it at a time.
+type Served = Arc<OnceCell<DropGuard>>;
+
 /// The places of one fabric that have them.
 pub(super) struct Inside {
     services: Services,
-    served: Mutex<BTreeMap<Place, DropGuard>>,
+    served: Mutex<BTreeMap<Place, Served>>,
 }
 
 impl Inside {
@@ -38,27 +42,26 @@ impl Inside {
         Self { services, served: Mutex::default() }
     }
 
-    /// Serves ARM and Entra ID at a place, if it does not do so yet.
+    /// Serves ARM and Entra ID at a place, if it does not do so yet. Who asks while somebody else does
+    /// waits for the same answer; when it cannot be served, the next one who asks tries again.
     ///
     /// # Errors
     /// There is no such place; a program there has the port.
     pub(super) async fn open(&self, fabric: &Fabric, place: &Place) -> Result<(), FabricError> {
-        if self.served().contains_key(place) {
-            return Ok(());
-        }
+        let served = Arc::clone(self.served().entry(place.clone()).or_default());
+        served.get_or_try_init(|| self.serve(fabric, place)).await.map(drop)
+    }
+
+    async fn serve(&self, fabric: &Fabric, place: &Place) -> Result<DropGuard, FabricError> {
         let at = SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.services.port);
-        let listener = fabric.open(place, SocketKind::Listener(at)).await;
-        // Somebody else asked for the same place meanwhile.
-        if self.served().contains_key(place) {
-            return Ok(());
-        }
-        let listener = tokio::net::TcpListener::from_std(TcpListener::from(listener?));
+        let listener = fabric.open(place, SocketKind::Listener(at)).await?;
+        let listener = tokio::net::TcpListener::from_std(TcpListener::from(listener));
         let listener = listener.map_err(|error| FabricError::Refused(error.to_string()))?;
         let Services { plane, tls, control, shutdown, .. } = self.services.clone();
         let stop = shutdown.child_token();
-        self.served().insert(place.clone(), stop.clone().drop_guard());
-        tokio::spawn(async move { plane.serve_also(listener, tls, control, stop).await });
-        Ok(())
+        let stopped = stop.clone();
+        tokio::spawn(async move { plane.serve_also(listener, tls, control, stopped).await });
+        Ok(stop.drop_guard())
     }
 
     /// Ends what is served at a place.
@@ -75,7 +78,7 @@ impl Inside {
         Ok(stop.drop_guard())
     }
 
-    fn served(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, DropGuard>> {
+    fn served(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, Served>> {
         self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
