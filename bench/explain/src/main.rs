@@ -6,7 +6,7 @@ mod estate;
 
 use std::{io::Write, time::Duration};
 
-use azure::Change;
+use azure::{Change, Kind, Resource};
 use explain::Matrix;
 use network::Network;
 
@@ -17,12 +17,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SIZES: [usize; 4] = [1_000, 2_500, 5_000, 10_000];
 /// How often quick things are done for one number.
 const ROUNDS: u32 = 200;
+/// How many changes of a kind are measured.
+const CHANGES: usize = 20;
 
 fn main() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let asked: Vec<usize> = std::env::args().skip(1).map(|size| size.parse()).collect::<Result<_, _>>()?;
     let sizes = if asked.is_empty() { SIZES.to_vec() } else { asked };
-    writeln!(out, "clusters  networks   links    NICs  resources  compile  matrix  classes  question   change    RSS")?;
+    writeln!(
+        out,
+        "clusters  networks   links    NICs  resources  compile  matrix  classes  question     link  record  machine  security  RSS"
+    )?;
     for size in sizes {
         measure(size, &mut out)?;
     }
@@ -37,10 +42,19 @@ fn measure(clusters: usize, out: &mut impl Write) -> anyhow::Result<()> {
     let begun = spent()?;
     let matrix = Matrix::new(&network);
     let made = since(begun)?;
-    let (question, change) = (question(&network)?, change(&network, &matrix)?);
+    let question = question(&network)?;
+    let changed = [
+        change(&network, &matrix, Kind::VirtualNetworkLink, delete)?,
+        change(&network, &matrix, Kind::RecordA, delete)?,
+        change(&network, &matrix, Kind::NetworkInterface, delete_machine)?,
+    ];
+    let begun = spent()?;
+    std::hint::black_box(explain::security::security(&network, &matrix));
+    let security = since(begun)?;
+    let [link, record, machine] = changed.map(|time| time.as_secs_f64() * 1e3);
     writeln!(
         out,
-        "{:8}  {:8}  {:6}  {:6}  {:9}  {:5.2} s {:5.2} s  {:7}  {:5.0} µs  {:4.1} ms  {:4} MB",
+        "{:8}  {:8}  {:6}  {:6}  {:9}  {:5.2} s {:5.2} s  {:7}  {:5.0} µs  {link:4.1} ms {record:4.1} ms  {machine:4.1} ms   {:5.2} s  {:4} MB",
         size.clusters,
         size.networks,
         size.links,
@@ -50,7 +64,7 @@ fn measure(clusters: usize, out: &mut impl Write) -> anyhow::Result<()> {
         made.as_secs_f64(),
         matrix.classes().len(),
         question.as_secs_f64() * 1e6,
-        change.as_secs_f64() * 1e3,
+        security.as_secs_f64(),
         resident_mb(),
     )?;
     out.flush()?;
@@ -68,21 +82,35 @@ fn question(network: &Network) -> anyhow::Result<Duration> {
     Ok(since(begun)? / ROUNDS)
 }
 
-/// One resource changes, a link of a zone, and everything is answered again.
-fn change(network: &Network, matrix: &Matrix) -> anyhow::Result<Duration> {
-    let links = network.estate().of_kind(azure::Kind::VirtualNetworkLink).step_by(7);
+/// Of every so many resources of a kind one changes, and everything is answered again.
+fn change(
+    network: &Network,
+    matrix: &Matrix,
+    kind: Kind,
+    edit: impl Fn(&Resource) -> Option<Change>,
+) -> anyhow::Result<Duration> {
+    let held: Vec<_> = network.estate().of_kind(kind).collect();
     let mut all = Duration::ZERO;
     let mut rounds = 0;
-    for link in links.take(20) {
-        let changes = [Change::Delete(link.id().clone())];
-        let estate = network.estate().apply(2, &changes);
+    for resource in held.iter().step_by((held.len() / CHANGES).max(1)) {
+        let Some(change) = edit(resource) else { continue };
+        let estate = network.estate().apply(2, [&change]);
         let begun = spent()?;
-        let next = network.advance(&estate, changes.iter().map(Change::id));
+        let next = network.advance(&estate, [change.id()]);
         std::hint::black_box(matrix.advance(network, &next));
         all += since(begun)?;
         rounds += 1;
     }
     Ok(all.checked_div(rounds).unwrap_or_default())
+}
+
+fn delete(resource: &Resource) -> Option<Change> {
+    Some(Change::Delete(resource.id().clone()))
+}
+
+/// A machine's interface goes; an appliance's and an endpoint's stay.
+fn delete_machine(resource: &Resource) -> Option<Change> {
+    resource.id().name().starts_with("vm-").then(|| Change::Delete(resource.id().clone()))
 }
 
 /// The processor time that this process has used, on all its threads: what things cost, however busy

@@ -6,10 +6,10 @@
 
 use std::{net::Ipv4Addr, ops::Bound, sync::Arc};
 
-use imbl::{OrdMap, OrdSet};
+use imbl::{GenericHashMap, OrdMap, OrdSet, ordmap::DiffItem, shared_ptr::DefaultSharedPtr};
 
 use crate::{
-    Kind, Resource, ResourceId,
+    ById, Kind, Resource, ResourceId,
     model::{
         AgentPool, Connection, DnsResolver, ForwardingRule, ForwardingRuleset, InboundEndpoint, LocalNetworkGateway,
         ManagedCluster, Model, NetworkInterface, NetworkSecurityGroup, OutboundEndpoint, PrivateDnsZone,
@@ -23,9 +23,9 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Estate {
     revision: u64,
-    resources: OrdMap<ResourceId, Arc<Resource>>,
+    resources: ById<Arc<Resource>>,
     by_kind: OrdMap<Kind, OrdSet<ResourceId>>,
-    referrers: OrdMap<ResourceId, OrdSet<ResourceId>>,
+    referrers: GenericHashMap<ResourceId, OrdSet<ResourceId>, foldhash::fast::RandomState, DefaultSharedPtr>,
     public_addresses: PublicAddresses,
 }
 
@@ -105,6 +105,13 @@ impl Estate {
                 }
             }
         }
+    }
+
+    /// The resources that differ in `next`: costs what differs, where one came about by changes of the other.
+    pub fn differing<'a>(&'a self, next: &'a Self) -> impl Iterator<Item = &'a ResourceId> + 'a {
+        self.resources.diff(&next.resources).map(|item| match item {
+            DiffItem::Add(id, _) | DiffItem::Remove(id, _) | DiffItem::Update { old: (id, _), .. } => id,
+        })
     }
 
     /// How many resources there are.

@@ -211,7 +211,7 @@ impl ResourceId {
 
 impl PartialEq for ResourceId {
     fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
+        Arc::ptr_eq(&self.key, &other.key) || self.key == other.key
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod addressing;
 pub mod aks;
+mod by_id;
 mod document;
 mod error;
 mod estate;
@@ -19,6 +20,7 @@ mod public_addresses;
 mod resource;
 pub mod sketch;
 
+pub use by_id::ById;
 pub use document::Document;
 pub use error::ArmError;
 pub use estate::{Change, Estate};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cause::Code,
-    matrix::Matrix,
+    matrix::{Matrix, Outcome},
     question::Verdict,
     security::{self, SecurityView},
 };
@@ -165,15 +165,14 @@ impl Checking<'_> {
             if vantages.is_empty() {
                 continue;
             }
-            for cluster in &clusters {
-                let Some(outcome) = self.matrix.outcome(class, cluster) else { continue };
-                asked += vantages.len();
-                let kept = match self.rule.require {
-                    Requirement::Connects => outcome.verdict == Verdict::Connects,
-                    Requirement::NoConnection => outcome.verdict == Verdict::Fails,
-                    _ => outcome.verdict != Verdict::Fails,
-                };
-                if !kept {
+            asked += vantages.len() * clusters.len();
+            let broken = |outcome: Outcome| match self.rule.require {
+                Requirement::Connects => outcome.verdict != Verdict::Connects,
+                Requirement::NoConnection => outcome.verdict != Verdict::Fails,
+                _ => outcome.verdict == Verdict::Fails,
+            };
+            for (cluster, outcome) in self.matrix.having(class, broken) {
+                if clusters.contains(cluster) {
                     violations.extend(vantages.iter().map(|vantage| Violation {
                         resource: Some(cluster.clone()),
                         code: outcome.cause.map(|code| code.as_str().to_owned()),

@@ -11,6 +11,7 @@ use azure::{
     DnsName, Estate, Kind, ResourceId, addressing,
     model::{ManagedCluster, Model, PrivateDnsZoneMode, RecordData},
 };
+use foldhash::HashMap;
 use network::{Network, Vantage};
 use serde::Serialize;
 
@@ -87,21 +88,25 @@ pub fn security(network: &Network, matrix: &Matrix) -> SecurityView {
 }
 
 fn disclosed(network: &Network, matrix: &Matrix) -> Vec<Disclosure> {
+    let mut needed_by: HashMap<&ResourceId, Vec<String>> = HashMap::default();
+    for class in matrix.classes() {
+        let connects = |outcome: Outcome| outcome.verdict != Verdict::Fails;
+        for (cluster, outcome) in matrix.having(class, connects) {
+            let only_name = || network.cluster(cluster).is_some_and(|cluster| cluster.private_fqdn.is_none());
+            if outcome.verdict == Verdict::ConnectsByPublicFqdn || only_name() {
+                needed_by.entry(cluster).or_default().extend(class.vantages.iter().map(Vantage::name));
+            }
+        }
+    }
     let private = network.clusters().values().filter(|cluster| cluster.private);
     let told = private.filter_map(|cluster| {
         let name = cluster.public_names.iter().find(|name| cluster.fqdn.as_ref() == Some(*name))?;
         let without = Edit::PublicFqdn { cluster: cluster.id.clone(), enabled: false };
-        let relies = |outcome: Outcome| {
-            outcome.verdict == Verdict::ConnectsByPublicFqdn
-                || (outcome.verdict == Verdict::Connects && cluster.private_fqdn.is_none())
-        };
-        let classes = matrix.classes().iter();
-        let needing = classes.filter(|class| matrix.outcome(class, &cluster.id).is_some_and(relies));
         Some(Disclosure {
             cluster: cluster.id.clone(),
             name: name.clone(),
             address: cluster.address?,
-            needed_by: needing.flat_map(|class| &class.vantages).map(Vantage::name).collect(),
+            needed_by: needed_by.remove(&cluster.id).unwrap_or_default(),
             in_kubeconfig: cluster.private_fqdn.is_none(),
             refused: without.changes(network.estate()).err().map(|error| error.to_string()),
         })
@@ -112,9 +117,10 @@ fn disclosed(network: &Network, matrix: &Matrix) -> Vec<Disclosure> {
 fn contradictions(network: &Network) -> Vec<Contradiction> {
     let estate = network.estate();
     let mut found = Vec::new();
+    let writers = writers(estate);
     for resource in estate.of_kind(Kind::ManagedCluster) {
         let Some(declared) = estate.managed_cluster(resource.id()) else { continue };
-        of_cluster(network, resource.id(), declared, &mut found);
+        of_cluster(network, &writers, resource.id(), declared, &mut found);
     }
     let owned: BTreeSet<ResourceId> = estate
         .of_kind(Kind::ManagedCluster)
@@ -155,7 +161,13 @@ fn is_aks(zone: &ResourceId) -> bool {
     name.ends_with(".azmk8s.io") && name.split('.').any(|label| label == "privatelink")
 }
 
-fn of_cluster(network: &Network, id: &ResourceId, declared: &ManagedCluster, found: &mut Vec<Contradiction>) {
+fn of_cluster(
+    network: &Network,
+    writers: &Writers<'_>,
+    id: &ResourceId,
+    declared: &ManagedCluster,
+    found: &mut Vec<Contradiction>,
+) {
     let estate = network.estate();
     if !declared.private {
         return;
@@ -212,7 +224,7 @@ fn of_cluster(network: &Network, id: &ResourceId, declared: &ManagedCluster, fou
         }
     }
     if let PrivateDnsZoneMode::Own(zone) = &declared.zone {
-        rights(estate, id, zone, found);
+        rights(estate, writers, id, zone, found);
     }
 }
 
@@ -224,16 +236,29 @@ const ZONE_WRITERS: [&str; 3] = [
     "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
 ];
 
+/// By principal: where it may write into zones; nothing for what other roles it has.
+type Writers<'a> = HashMap<&'a str, Vec<Option<ResourceId>>>;
+
+fn writers(estate: &Estate) -> Writers<'_> {
+    let mut writers = Writers::default();
+    for resource in estate.of_kind(Kind::RoleAssignment) {
+        if let Model::RoleAssignment(held) = resource.model() {
+            let scope = ZONE_WRITERS.contains(&held.role.as_str()).then(|| held.scope.clone());
+            writers.entry(held.principal_id.as_str()).or_default().push(scope);
+        }
+    }
+    writers
+}
+
 /// The control plane's rights on the user's zone, where the source knows of any role assignments.
-fn rights(estate: &Estate, cluster: &ResourceId, zone: &ResourceId, found: &mut Vec<Contradiction>) {
-    let assignments: Vec<_> = estate
-        .of_kind(Kind::RoleAssignment)
-        .filter_map(|resource| match resource.model() {
-            Model::RoleAssignment(assignment) => Some(assignment),
-            _ => None,
-        })
-        .collect();
-    let Some(resource) = estate.get(cluster).filter(|_| !assignments.is_empty()) else { return };
+fn rights(
+    estate: &Estate,
+    writers: &Writers<'_>,
+    cluster: &ResourceId,
+    zone: &ResourceId,
+    found: &mut Vec<Contradiction>,
+) {
+    let Some(resource) = estate.get(cluster).filter(|_| !writers.is_empty()) else { return };
     let document = resource.document().value();
     let identities = document["identity"]["userAssignedIdentities"].as_object().into_iter().flatten();
     let principals: Vec<String> = identities
@@ -244,10 +269,8 @@ fn rights(estate: &Estate, cluster: &ResourceId, zone: &ResourceId, found: &mut 
             known.or_else(|| shown["principalId"].as_str().map(str::to_owned))
         })
         .collect();
-    let covers = |scope: &ResourceId| scope == zone || zone.is_below(scope);
-    let may = assignments.iter().any(|held| {
-        principals.contains(&held.principal_id) && ZONE_WRITERS.contains(&held.role.as_str()) && covers(&held.scope)
-    });
+    let scopes = principals.iter().filter_map(|principal| writers.get(principal.as_str())).flatten();
+    let may = scopes.into_iter().any(|scope| scope.as_ref().is_some_and(|scope| scope == zone || zone.is_below(scope)));
     if !principals.is_empty() && !may {
         let sentence = format!("its identity is not Private DNS Zone Contributor of its own zone {}", zone.name());
         found.push(new(Code::ByoZonePermission.as_str(), cluster, sentence));

@@ -16,6 +16,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     str::FromStr,
+    sync::Arc,
 };
 
 use azure::{Estate, Kind, ResourceId};
@@ -306,6 +307,13 @@ pub fn difference(before: (&Network, &Matrix), after: (&Network, &Matrix)) -> Ve
     let clusters: BTreeSet<&ResourceId> = before.0.clusters().keys().chain(after.0.clusters().keys()).collect();
     let mut shifts: BTreeMap<By<Vantage>, Vec<ResourceId>> = BTreeMap::new();
     for ((was, is), vantages) in pairs {
+        // What a change did not touch is shared by both matrices.
+        let held = |matrix: &Matrix, index: Option<usize>| matrix.classes().get(index?).cloned();
+        if let (Some(was), Some(is)) = (held(before.1, was), held(after.1, is))
+            && Arc::ptr_eq(&was, &is)
+        {
+            continue;
+        }
         let class = |matrix: &Matrix, index: Option<usize>, cluster: &ResourceId| {
             matrix.outcome(matrix.classes().get(index?)?, cluster)
         };

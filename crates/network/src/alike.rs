@@ -53,8 +53,13 @@ impl Cells {
         prefixes.iter().all(ends) && addresses.into_iter().all(|address| self.named.contains(&address))
     }
 
+    /// Whether something is said of this address by itself.
+    pub fn names(&self, address: Ipv4Addr) -> bool {
+        self.named.contains(&address)
+    }
+
     fn place(&self, address: Ipv4Addr) -> Spot {
-        Spot { cell: self.cell(address), named: self.named.contains(&address).then_some(address) }
+        Spot { cell: self.cell(address), named: self.names(address).then_some(address) }
     }
 }
 

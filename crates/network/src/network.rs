@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
-use azure::{DnsName, Estate, Finding, Kind, Resource, ResourceId, Severity, addressing, model::HostsEntry};
+use azure::{ById, DnsName, Estate, Finding, Kind, Resource, ResourceId, Severity, addressing, model::HostsEntry};
 use imbl::{OrdMap, OrdSet};
 use ipnet::Ipv4Net;
 
@@ -91,14 +91,14 @@ pub enum PublicHolder {
 #[derive(Debug, Clone, Default)]
 pub struct Network {
     pub(crate) estate: Estate,
-    pub(crate) virtual_networks: OrdMap<ResourceId, Arc<VirtualNetwork>>,
+    pub(crate) virtual_networks: ById<Arc<VirtualNetwork>>,
     /// By network, by subnet.
-    pub(crate) routing: OrdMap<ResourceId, Arc<BTreeMap<ResourceId, SubnetRouting>>>,
-    pub(crate) security_groups: OrdMap<ResourceId, Arc<SecurityGroup>>,
-    pub(crate) zones: OrdMap<ResourceId, Arc<Zone>>,
-    pub(crate) clusters: OrdMap<ResourceId, Arc<Cluster>>,
-    pub(crate) clients: OrdMap<ResourceId, Arc<Client>>,
-    pub(crate) sites: OrdMap<ResourceId, Arc<SiteNetwork>>,
+    pub(crate) routing: ById<Arc<BTreeMap<ResourceId, SubnetRouting>>>,
+    pub(crate) security_groups: ById<Arc<SecurityGroup>>,
+    pub(crate) zones: ById<Arc<Zone>>,
+    pub(crate) clusters: ById<Arc<Cluster>>,
+    pub(crate) clients: ById<Arc<Client>>,
+    pub(crate) sites: ById<Arc<SiteNetwork>>,
     /// Gateways by id, with the network each stands in.
     pub(crate) gateways: OrdMap<ResourceId, ResourceId>,
     pub(crate) public_names: OrdMap<DnsName, Ipv4Addr>,
@@ -125,7 +125,7 @@ impl Network {
     }
 
     /// Every virtual network, in id order.
-    pub fn virtual_networks(&self) -> &OrdMap<ResourceId, Arc<VirtualNetwork>> {
+    pub fn virtual_networks(&self) -> &ById<Arc<VirtualNetwork>> {
         &self.virtual_networks
     }
 
@@ -150,7 +150,7 @@ impl Network {
     }
 
     /// Every network security group, in id order.
-    pub fn security_groups(&self) -> &OrdMap<ResourceId, Arc<SecurityGroup>> {
+    pub fn security_groups(&self) -> &ById<Arc<SecurityGroup>> {
         &self.security_groups
     }
 
@@ -166,7 +166,7 @@ impl Network {
     }
 
     /// Every private DNS zone, in id order.
-    pub fn zones(&self) -> &OrdMap<ResourceId, Arc<Zone>> {
+    pub fn zones(&self) -> &ById<Arc<Zone>> {
         &self.zones
     }
 
@@ -176,7 +176,7 @@ impl Network {
     }
 
     /// Every cluster, in id order.
-    pub fn clusters(&self) -> &OrdMap<ResourceId, Arc<Cluster>> {
+    pub fn clusters(&self) -> &ById<Arc<Cluster>> {
         &self.clusters
     }
 
@@ -186,12 +186,12 @@ impl Network {
     }
 
     /// Every machine outside Azure, in id order.
-    pub fn clients(&self) -> &OrdMap<ResourceId, Arc<Client>> {
+    pub fn clients(&self) -> &ById<Arc<Client>> {
         &self.clients
     }
 
     /// Every site outside Azure, in id order.
-    pub fn sites(&self) -> &OrdMap<ResourceId, Arc<SiteNetwork>> {
+    pub fn sites(&self) -> &ById<Arc<SiteNetwork>> {
         &self.sites
     }
 

@@ -5,12 +5,13 @@ use std::net::Ipv4Addr;
 use azure::{DnsName, aks};
 
 use crate::{
+    attachment::Attachment,
     conversation::Destination,
     disposition::Disposition,
     flow::Protocol,
     names::DNS_PORT,
     network::Network,
-    trace::{Recorder, Trace},
+    trace::{Recorder, Silent, Trace},
     vantage::Vantage,
 };
 
@@ -23,7 +24,27 @@ pub enum Host {
     Address(Ipv4Addr),
 }
 
+/// Where a vantage stands, found once for many questions.
+#[derive(Debug, Clone, Copy)]
+pub struct Standpoint<'a>(Attachment<'a>);
+
 impl Network {
+    /// Where `vantage` stands.
+    ///
+    /// # Errors
+    /// [`Disposition::NoVantage`] when it does not exist or has no address.
+    pub fn standpoint(&self, vantage: &Vantage) -> Result<Standpoint<'_>, Disposition> {
+        Ok(Standpoint(self.attachment(vantage)?))
+    }
+
+    /// How a TCP connection from there to an address ends: as [`Network::connect`] says it.
+    pub fn connect_from(&self, from: &Standpoint<'_>, address: Ipv4Addr, port: u16) -> Disposition {
+        match self.converse(from.0, address, Protocol::Tcp, port, &mut Silent) {
+            Ok(destination) => self.accepted(destination, address, port),
+            Err(disposition) => disposition,
+        }
+    }
+
     /// Resolves, routes and connects over TCP; the whole way with its reasons.
     pub fn reach(&self, vantage: &Vantage, host: &Host, port: u16) -> Trace {
         let mut hops = Vec::new();
@@ -44,10 +65,14 @@ impl Network {
                 Err(disposition) => return disposition,
             },
         };
-        let destination = match self.route(vantage, address, Protocol::Tcp, port, recorder) {
-            Ok(destination) => destination,
-            Err(disposition) => return disposition,
-        };
+        match self.route(vantage, address, Protocol::Tcp, port, recorder) {
+            Ok(destination) => self.accepted(destination, address, port),
+            Err(disposition) => disposition,
+        }
+    }
+
+    /// Whether whoever is at the end takes the connection.
+    fn accepted(&self, destination: Destination, address: Ipv4Addr, port: u16) -> Disposition {
         match destination {
             Destination::AzureDns(_) | Destination::InboundEndpoint(_) => Disposition::NameServer { to: address, port },
             Destination::PublicHost(_) if port == DNS_PORT => Disposition::NameServer { to: address, port },

@@ -9,10 +9,9 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use azure::{
-    Estate, Kind, ResourceId,
+    ById, Estate, Kind, ResourceId,
     model::{self, Model, RouteNextHop, RouteTable},
 };
-use imbl::OrdMap;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
@@ -132,7 +131,7 @@ impl SubnetRouting {
 /// The routing of every subnet of `network`; `networks` has its peers, compiled.
 pub(crate) fn compile(
     estate: &Estate,
-    networks: &OrdMap<ResourceId, Arc<VirtualNetwork>>,
+    networks: &ById<Arc<VirtualNetwork>>,
     network: &VirtualNetwork,
 ) -> BTreeMap<ResourceId, SubnetRouting> {
     let system = system_routes(networks, network);
@@ -158,10 +157,7 @@ pub(crate) fn compile(
 }
 
 /// The routes of a subnet without a route table, which are also those of the network itself.
-pub(crate) fn platform(
-    networks: &OrdMap<ResourceId, Arc<VirtualNetwork>>,
-    network: &VirtualNetwork,
-) -> Arc<[EffectiveRoute]> {
+pub(crate) fn platform(networks: &ById<Arc<VirtualNetwork>>, network: &VirtualNetwork) -> Arc<[EffectiveRoute]> {
     let gateway = gateway_in_use(networks, network);
     let learnt = gateway.map(|gateway| gateway_routes(network, gateway)).unwrap_or_default();
     effective(system_routes(networks, network).into_iter().chain(learnt))
@@ -169,7 +165,7 @@ pub(crate) fn platform(
 
 /// The gateway that this network's traffic takes: its own, or that of a peer.
 pub(crate) fn gateway_in_use<'a>(
-    networks: &'a OrdMap<ResourceId, Arc<VirtualNetwork>>,
+    networks: &'a ById<Arc<VirtualNetwork>>,
     network: &'a VirtualNetwork,
 ) -> Option<&'a Gateway> {
     let remote = || {
@@ -179,7 +175,7 @@ pub(crate) fn gateway_in_use<'a>(
     network.gateway.as_ref().or_else(remote)
 }
 
-fn system_routes(networks: &OrdMap<ResourceId, Arc<VirtualNetwork>>, network: &VirtualNetwork) -> Vec<EffectiveRoute> {
+fn system_routes(networks: &ById<Arc<VirtualNetwork>>, network: &VirtualNetwork) -> Vec<EffectiveRoute> {
     let route = |prefix, next_hop, because| EffectiveRoute { prefix, source: RouteSource::Default, next_hop, because };
     let mut routes = Vec::new();
     for prefix in &network.address_space {

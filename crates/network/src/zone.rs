@@ -56,6 +56,8 @@ pub struct Zone {
     soa: Soa,
     nodes: OrdMap<Arc<str>, Arc<Node>>,
     registered: OrdMap<Arc<str>, Arc<Node>>,
+    /// How many names are aliases.
+    aliases: usize,
 }
 
 /// What a zone says of a name.
@@ -79,6 +81,7 @@ impl Zone {
             name,
             nodes: OrdMap::new(),
             registered: OrdMap::new(),
+            aliases: 0,
         };
         let names: std::collections::BTreeSet<String> = estate
             .below(id)
@@ -106,11 +109,11 @@ impl Zone {
             }
         }
         let key = reversed(if relative == "@" { "" } else { relative });
-        if node.sets.is_empty() {
-            self.nodes.remove(&*key);
-        } else {
-            self.nodes.insert(key.into(), Arc::new(node));
-        }
+        let is_alias = |node: &Node| node.get(RecordType::Cname).is_some();
+        let comes = usize::from(is_alias(&node));
+        let old =
+            if node.sets.is_empty() { self.nodes.remove(&*key) } else { self.nodes.insert(key.into(), Arc::new(node)) };
+        self.aliases = self.aliases + comes - usize::from(old.is_some_and(|old| is_alias(&old)));
     }
 
     /// Brings the automatically registered names up to date: every virtual machine of a network
@@ -141,6 +144,11 @@ impl Zone {
             }
         }
         self.registered = registered;
+    }
+
+    /// Whether names in it stand for others, which may lie in other zones.
+    pub fn has_aliases(&self) -> bool {
+        self.aliases > 0
     }
 
     /// The zone's start of authority.

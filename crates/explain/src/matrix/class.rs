@@ -5,26 +5,27 @@
 //! which have neither a name of their own here nor a way, once for each group.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, hash_map::Entry},
     mem::{Discriminant, discriminant},
     net::Ipv4Addr,
     sync::Arc,
 };
 
 use azure::{ResourceId, addressing, aks, model::ConnectionStatus};
-use ipnet::Ipv4Net;
-use network::{Disposition, Host, Network, Region, Silent, Vantage, ViewId, VirtualNetwork};
+use foldhash::HashMap;
+use network::{Disposition, Network, Silent, Standpoint, Vantage, ViewId, VirtualNetwork};
 
 use super::{
     Outcome,
-    index::{Facts, Index, Members, Number, spot},
+    index::{At, Facts, Index, Members, Number, spot},
+    near::Shared,
     outcome,
-    view::{Key, View, Views},
+    view::{Key, View},
 };
 use crate::place;
 
 /// How a class fares with every cluster.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Fares {
     /// Clusters that stand out, sorted.
     special: Vec<(Number, Outcome)>,
@@ -37,7 +38,9 @@ pub(super) struct Fares {
     /// How it fares with each group of clusters otherwise.
     otherwise: Vec<ByCell>,
     /// The networks that it depends on, sorted.
-    networks: Vec<ResourceId>,
+    networks: Vec<At>,
+    /// The network whose view it asks.
+    asks: Option<At>,
     /// Whether it may depend on any other one, too: forwarding rules lead elsewhere.
     forwards: bool,
 }
@@ -47,9 +50,48 @@ type ByCell = Vec<(usize, Outcome)>;
 
 impl Fares {
     /// Whether a change of one of these networks can matter here.
-    pub(super) fn depends_on(&self, networks: &BTreeSet<ResourceId>) -> bool {
-        (self.forwards && !networks.is_empty())
-            || networks.iter().any(|network| self.networks.binary_search(network).is_ok())
+    pub(super) fn depends_on(&self, networks: &BTreeSet<At>) -> bool {
+        networks.iter().any(|network| self.networks.binary_search(network).is_ok())
+    }
+
+    /// Whether names are forwarded to places that the dependencies do not list.
+    pub(super) fn forwards(&self) -> bool {
+        self.forwards
+    }
+
+    /// The network whose view is asked.
+    pub(super) fn asks(&self) -> Option<At> {
+        self.asks
+    }
+
+    /// The clusters with an outcome that is wanted, in order. Costs what stands out and what is found.
+    pub(super) fn having(&self, index: &Index, wanted: impl Fn(Outcome) -> bool) -> Vec<(Number, Outcome)> {
+        let mut found: Vec<(Number, Outcome)> =
+            self.special.iter().filter(|(_, outcome)| wanted(*outcome)).copied().collect();
+        let is_special = |number: Number| self.special.binary_search_by_key(&number, |(held, _)| *held).is_ok();
+        let mut far = |cells: &ByCell, members: &Members, in_view: bool| {
+            for (cell, outcome) in cells.iter().filter(|(_, outcome)| wanted(*outcome)) {
+                let starts = |(address, _): &(Ipv4Addr, Number), bound: usize| u32::from(*address) < self.bounds[bound];
+                let from = cell.checked_sub(1).map_or(0, |bound| members.partition_point(|held| starts(held, bound)));
+                let to = if *cell < self.bounds.len() {
+                    members.partition_point(|held| starts(held, *cell))
+                } else {
+                    members.len()
+                };
+                let members = members[from..to].iter().map(|(_, number)| *number);
+                let meant =
+                    members.filter(|number| !is_special(*number) && (in_view || self.view.group(*number).is_none()));
+                found.extend(meant.map(|number| (number, *outcome)));
+            }
+        };
+        for (cells, (_, members)) in self.in_view.iter().zip(&self.view.groups) {
+            far(cells, members, true);
+        }
+        for (cells, members) in self.otherwise.iter().zip(&index.groups) {
+            far(cells, members, false);
+        }
+        found.sort_unstable_by_key(|(number, _)| *number);
+        found
     }
 
     /// Takes over how the class fares with clusters that have changed.
@@ -97,49 +139,49 @@ pub(super) struct Maker<'a> {
     pub(super) network: &'a Network,
     pub(super) index: &'a Index,
     /// Clusters that the index knows as they were before: asked about one by one.
-    pub(super) changed: BTreeSet<Number>,
+    pub(super) stale: &'a BTreeSet<Number>,
 }
 
 impl Maker<'_> {
     /// How the class of `vantage` fares.
-    pub(super) fn fares(&self, vantage: &Vantage, views: &mut Views) -> Fares {
+    pub(super) fn fares(&self, vantage: &Vantage, shared: &mut Shared) -> Fares {
         let asked = self.network.name_server(vantage, &mut Silent).ok().map(|(view, _)| view);
-        let view = views.get(self.network, self.index, asked.as_ref());
+        let view = shared.views.get(self.network, self.index, asked.as_ref());
         let here = place::network_of(self.network, vantage);
         let view_network = match &asked {
             Some(ViewId::VirtualNetwork(id)) => Some(id),
             _ => None,
         };
+        let asks = view_network.and_then(|id| self.index.at(id));
+        let horizon = shared.horizon(self.network, self.index, vantage, here, asks);
         let mut asking = Asking {
             maker: self,
             vantage,
+            from: self.network.standpoint(vantage),
             here,
             view: &view,
-            view_network,
-            beyond: self.beyond(here),
-            relations: HashMap::new(),
-            ways: HashMap::new(),
-            open: HashMap::new(),
-            known: HashMap::new(),
+            asks,
+            beyond: &horizon.beyond,
+            relations: HashMap::default(),
+            ways: HashMap::default(),
+            open: HashMap::default(),
+            known: HashMap::default(),
         };
-        let region = self.network.region(vantage);
-        let near = self.near(&region, here, &asking.beyond, view_network);
-        let mut special: BTreeMap<Number, Outcome> = BTreeMap::new();
         let mut single: BTreeSet<Number> = view.alone.clone();
         single.extend(self.in_hosts(vantage));
-        single.extend(&self.changed);
-        for number in near {
-            if single.contains(&number) {
-                continue;
-            }
-            special.extend(asking.near(number).map(|outcome| (number, outcome)));
-        }
+        single.extend(self.stale);
+        let shared_ways = horizon.near.iter().filter(|number| !single.contains(number));
+        let mut special: Vec<(Number, Outcome)> =
+            shared_ways.filter_map(|number| Some((*number, asking.near(*number)?))).collect();
         special.extend(single.iter().filter_map(|number| Some((*number, asking.ask(*number)?))));
+        special.sort_unstable_by_key(|(number, _)| *number);
         // All that are neither near nor single: the first of each group and cell answers.
-        let bounds = bounds(&region.said);
+        let bounds = horizon.bounds;
         let far = |members: &Members, in_view: bool| {
-            let stands_out =
-                |number: &Number| special.contains_key(number) || (!in_view && view.group(*number).is_some());
+            let stands_out = |number: &Number| {
+                special.binary_search_by_key(number, |(held, _)| *held).is_ok()
+                    || (!in_view && view.group(*number).is_some())
+            };
             let mut outcomes = ByCell::new();
             let mut next = 0;
             while let Some((address, _)) = members.get(next) {
@@ -155,45 +197,15 @@ impl Maker<'_> {
         };
         let in_view = view.groups.iter().map(|(_, members)| far(members, true)).collect();
         let otherwise = self.index.groups.iter().map(|members| far(members, false)).collect();
-        let mut networks = region.networks;
-        networks.extend(view_network.into_iter().chain(here.map(|here| &here.id)).cloned());
-        networks.sort_unstable();
-        networks.dedup();
+        let mut networks = horizon.networks;
+        if let Some(asks) = asks
+            && let Err(place) = networks.binary_search(&asks)
+        {
+            networks.insert(place, asks);
+        }
         let compiled = view_network.and_then(|id| self.network.virtual_network(id));
         let forwards = compiled.is_some_and(|network| !network.forwarding_rules.is_empty());
-        let special = special.into_iter().collect();
-        Fares { special, bounds, in_view, otherwise, networks, forwards, view: Arc::clone(&view) }
-    }
-
-    /// The clusters to which there may be a way, or whose place explains why there is none.
-    fn near(
-        &self,
-        region: &Region,
-        here: Option<&VirtualNetwork>,
-        beyond: &HashSet<&ResourceId>,
-        view: Option<&ResourceId>,
-    ) -> Vec<Number> {
-        let own = here.map(|here| &here.id);
-        let networks = region.networks.iter().chain(view).chain(own).chain(beyond.iter().copied());
-        let space = here.map_or(&[][..], |here| &here.address_space);
-        let twins = self.index.spaces.iter().filter(|(_, other)| addressing::overlap(space, other).is_some());
-        let networks = networks.chain(twins.map(|(id, _)| id));
-        let mut near: Vec<Number> =
-            networks.filter_map(|id| self.index.by_network.get(id)).flatten().copied().collect();
-        for prefix in region.prefixes.iter().chain(space) {
-            let held = self.index.by_address.range(prefix.network()..=prefix.broadcast());
-            near.extend(held.flat_map(|(_, numbers)| numbers.iter().copied()));
-        }
-        near.sort_unstable();
-        near.dedup();
-        near
-    }
-
-    /// The networks beyond the peers.
-    fn beyond<'n>(&'n self, here: Option<&'n VirtualNetwork>) -> HashSet<&'n ResourceId> {
-        let peers = here.into_iter().flat_map(VirtualNetwork::open_peers);
-        let networks = peers.filter_map(|peer| self.network.virtual_network(&peer.network));
-        networks.flat_map(|network| network.open_peers()).map(|peer| &peer.network).collect()
+        Fares { special, bounds, in_view, otherwise, networks, asks, forwards, view: Arc::clone(&view) }
     }
 
     /// The clusters that the hosts file of the machine names.
@@ -208,23 +220,15 @@ impl Maker<'_> {
     }
 }
 
-/// Where the prefixes begin or end, sorted.
-fn bounds(prefixes: &[Ipv4Net]) -> Vec<u32> {
-    let ends = |prefix: &Ipv4Net| {
-        std::iter::once(u32::from(prefix.network())).chain(u32::from(prefix.broadcast()).checked_add(1))
-    };
-    let bounds: BTreeSet<u32> = prefixes.iter().flat_map(ends).collect();
-    bounds.into_iter().collect()
-}
-
 struct Asking<'a> {
     maker: &'a Maker<'a>,
     vantage: &'a Vantage,
+    from: Result<Standpoint<'a>, Disposition>,
     here: Option<&'a VirtualNetwork>,
     view: &'a View,
-    view_network: Option<&'a ResourceId>,
-    beyond: HashSet<&'a ResourceId>,
-    relations: HashMap<&'a ResourceId, Relation>,
+    asks: Option<At>,
+    beyond: &'a [At],
+    relations: HashMap<At, Relation>,
     ways: HashMap<Ipv4Addr, (Way, Option<ResourceId>)>,
     open: HashMap<(u32, u32, bool), Way>,
     known: HashMap<Circumstances, Option<Outcome>>,
@@ -271,7 +275,10 @@ impl<'a> Asking<'a> {
     fn way_to(&mut self, address: Ipv4Addr) -> &(Way, Option<ResourceId>) {
         let (network, vantage) = (self.maker.network, self.vantage);
         self.ways.entry(address).or_insert_with(|| {
-            let end = network.connect(vantage, &Host::Address(address), aks::API_SERVER_PORT, &mut Silent);
+            let end = match &self.from {
+                Ok(from) => network.connect_from(from, address, aks::API_SERVER_PORT),
+                Err(nowhere) => nowhere.clone(),
+            };
             let detail = match &end {
                 Disposition::PeeringBlocks { why, .. } => *why as u8,
                 Disposition::EndpointNotApproved { status, .. } => match status {
@@ -292,13 +299,13 @@ impl<'a> Asking<'a> {
 
     /// How the cluster's network lies to the client's. The network's, but for whether the client's own
     /// network has the address.
-    fn relation(&mut self, facts: &'a Facts) -> Relation {
-        let Some(endpoint) = facts.endpoints.first() else { return Relation::default() };
+    fn relation(&mut self, facts: &Facts) -> Relation {
+        let (Some(endpoint), Some(at)) = (facts.endpoints.first(), facts.network) else { return Relation::default() };
         let inside = self.here.is_some_and(|here| here.contains(endpoint.address));
-        if let Some(known) = self.relations.get(&endpoint.network) {
+        if let Some(known) = self.relations.get(&at) {
             return Relation { inside, ..*known };
         }
-        let of_view = self.view_network == Some(&endpoint.network);
+        let of_view = self.asks == Some(at);
         let relation = match self.here {
             None => Relation { of_view, ..Relation::default() },
             Some(here) => {
@@ -310,14 +317,14 @@ impl<'a> Asking<'a> {
                     own: here.id == endpoint.network,
                     peer: peer.is_some(),
                     transit: peer.is_some_and(|peer| peer.transit),
-                    by_third: peer.is_none() && here.id != endpoint.network && self.beyond.contains(&endpoint.network),
+                    by_third: peer.is_none() && here.id != endpoint.network && self.beyond.binary_search(&at).is_ok(),
                     overlap: remote.is_some_and(|remote| overlap(remote)),
                     inside: false,
                     of_view,
                 }
             }
         };
-        self.relations.insert(&endpoint.network, relation);
+        self.relations.insert(at, relation);
         Relation { inside, ..relation }
     }
 }

@@ -1,16 +1,14 @@
 //! The clusters' side of the matrix: what of a cluster decides how clients fare with it, and where to
 //! find clusters by network, by address and by the zone that covers their names.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    net::Ipv4Addr,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use azure::{
     DnsName, ResourceId,
     model::{ConnectionStatus, PrivateDnsZoneMode},
 };
+use foldhash::{HashMap, HashSet};
+use ipnet::Ipv4Net;
 use network::{Cells, Cluster, Hop, Network, Outcome as NameOutcome, PublicHolder, QueryType, RecordType, ViewId};
 
 use crate::{
@@ -20,6 +18,9 @@ use crate::{
 
 /// A cluster's number in an [`Index`].
 pub(super) type Number = u32;
+
+/// A network's number in an [`Index`].
+pub(super) type At = u32;
 
 /// Members of a group with their addresses, sorted; one without has 0.0.0.0.
 pub(super) type Members = Vec<(Ipv4Addr, Number)>;
@@ -50,7 +51,7 @@ pub(super) struct Traits {
     zone_none: bool,
     addressed: bool,
     /// For public API servers: who may connect, and which prefixes cover the address.
-    public: Option<(Vec<ipnet::Ipv4Net>, u32)>,
+    public: Option<(Vec<Ipv4Net>, u32)>,
     status: Status,
     /// Is like no other one.
     alone: Option<Number>,
@@ -61,6 +62,8 @@ pub(super) struct Traits {
 pub(super) struct Facts {
     pub(super) cluster: Arc<Cluster>,
     pub(super) endpoints: Vec<Endpoint>,
+    /// The network of the first of these.
+    pub(super) network: Option<At>,
     /// The number of its group.
     pub(super) group: u32,
     /// Whether it is to be asked about by itself wherever it is within reach.
@@ -74,24 +77,26 @@ pub(super) struct Facts {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) facts: Vec<Facts>,
+    /// The numbers of the networks.
+    networks: HashMap<ResourceId, At>,
     /// The clusters with an endpoint in a network.
-    pub(super) by_network: HashMap<ResourceId, Vec<Number>>,
+    by_network: Vec<Vec<Number>>,
     pub(super) by_address: BTreeMap<Ipv4Addr, Vec<Number>>,
-    /// The clusters with a name in a zone of this name.
-    pub(super) covered: HashMap<DnsName, Arc<[Number]>>,
+    /// The clusters with a name that a zone of this name would cover.
+    covered: HashMap<Box<str>, Vec<Number>>,
     /// The groups, and the members of each.
     pub(super) groups: Vec<Members>,
-    /// The address spaces of networks with endpoints.
-    pub(super) spaces: Vec<(ResourceId, Vec<ipnet::Ipv4Net>)>,
+    /// The networks with endpoints, by the prefixes of their address spaces.
+    spaces: BTreeMap<(Ipv4Addr, u8), Vec<At>>,
 }
 
 impl Index {
     pub(super) fn new(network: &Network, cells: &Cells) -> Self {
         let mut index = Self::default();
-        let mut numbers: HashMap<Traits, u32> = HashMap::new();
-        let mut subnets: HashMap<ResourceId, u32> = HashMap::new();
-        let mut covered: HashMap<DnsName, Vec<Number>> =
-            network.zones().values().map(|zone| (zone.name.clone(), Vec::new())).collect();
+        let mut numbers: HashMap<Traits, u32> = HashMap::default();
+        let mut subnets: HashMap<ResourceId, u32> = HashMap::default();
+        index.networks = network.virtual_networks().keys().cloned().zip(0..).collect();
+        index.by_network.resize(index.networks.len(), Vec::new());
         for (number, cluster) in network.clusters().values().enumerate() {
             let number = Number::try_from(number).unwrap_or(Number::MAX);
             let endpoints = place::endpoints(network.estate(), &cluster.id);
@@ -103,8 +108,8 @@ impl Index {
             }
             index.groups[group as usize].push((spot(cluster), number));
             for endpoint in &endpoints {
-                let here = index.by_network.entry(endpoint.network.clone()).or_default();
-                if here.last() != Some(&number) {
+                let at = index.at(&endpoint.network).and_then(|at| index.by_network.get_mut(at as usize));
+                if let Some(here) = at.filter(|here| here.last() != Some(&number)) {
                     here.push(number);
                 }
             }
@@ -118,9 +123,10 @@ impl Index {
             }
             for name in cluster.fqdn.iter().chain(&cluster.private_fqdn) {
                 for suffix in name.suffixes() {
-                    if let Some(members) = covered.get_mut(suffix)
-                        && members.last() != Some(&number)
-                    {
+                    if !index.covered.contains_key(suffix) {
+                        index.covered.insert(suffix.into(), Vec::new());
+                    }
+                    if let Some(members) = index.covered.get_mut(suffix).filter(|held| held.last() != Some(&number)) {
                         members.push(number);
                     }
                 }
@@ -130,44 +136,66 @@ impl Index {
                 let subnet = *subnets.entry(endpoint.subnet.clone()).or_insert(next);
                 (subnet, cells.cell(endpoint.address), endpoint.status == ConnectionStatus::Approved)
             });
-            index.facts.push(Facts { cluster: Arc::clone(cluster), endpoints, group, alone, door });
+            let at = endpoints.first().and_then(|endpoint| index.at(&endpoint.network));
+            index.facts.push(Facts { cluster: Arc::clone(cluster), endpoints, network: at, group, alone, door });
         }
-        index.covered =
-            covered.into_iter().filter(|(_, held)| !held.is_empty()).map(|(name, held)| (name, held.into())).collect();
         for members in &mut index.groups {
             members.sort_unstable();
         }
-        let space = |id: &ResourceId| Some((id.clone(), network.virtual_network(id)?.address_space.clone()));
-        index.spaces = index.by_network.keys().filter_map(space).collect();
+        for ((at, held), clusters) in (0..).zip(network.virtual_networks().values()).zip(&index.by_network) {
+            for prefix in held.address_space.iter().filter(|_| !clusters.is_empty()) {
+                index.spaces.entry((prefix.network(), prefix.prefix_len())).or_default().push(at);
+            }
+        }
         index.separate();
         index
+    }
+
+    /// The number of a network.
+    pub(super) fn at(&self, network: &ResourceId) -> Option<At> {
+        self.networks.get(network).copied()
+    }
+
+    /// The clusters with an endpoint in a network.
+    pub(super) fn in_network(&self, network: At) -> &[Number] {
+        self.by_network.get(network as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The clusters with a name that a zone called so covers.
+    pub(super) fn covered_by(&self, zone: &DnsName) -> &[Number] {
+        self.covered.get(zone.as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The networks with endpoints whose address space overlaps `prefix`: prefixes nest or are apart.
+    pub(super) fn overlapping(&self, prefix: Ipv4Net) -> impl Iterator<Item = At> + '_ {
+        let around = (0..prefix.prefix_len()).filter_map(move |length| {
+            let wider = Ipv4Net::new(prefix.addr(), length).ok()?;
+            self.spaces.get(&(wider.network(), length))
+        });
+        let within = self.spaces.range((prefix.network(), prefix.prefix_len())..=(prefix.broadcast(), 32));
+        around.chain(within.map(|(_, held)| held)).flatten().copied()
     }
 
     /// Takes the doors of networks whose address spaces others have, too: there a way to one address
     /// says nothing of the next one.
     fn separate(&mut self) {
-        let mut spaces: Vec<(u32, u32, &ResourceId)> = self
-            .spaces
-            .iter()
-            .flat_map(|(id, space)| {
-                space.iter().map(move |held| (u32::from(held.network()), u32::from(held.broadcast()), id))
-            })
-            .collect();
-        spaces.sort_unstable();
-        let mut twins: HashSet<ResourceId> = HashSet::new();
-        let mut widest: Option<(u32, &ResourceId)> = None;
-        for (first, last, id) in spaces {
-            if let Some((end, other)) = widest
-                && first <= end
-            {
-                twins.extend([id.clone(), other.clone()]);
-            }
-            if widest.is_none_or(|(end, _)| last > end) {
-                widest = Some((last, id));
+        let mut twins: HashSet<At> = HashSet::default();
+        let mut widest: Option<(Ipv4Addr, At)> = None;
+        for ((first, length), held) in &self.spaces {
+            let last = Ipv4Net::new_assert(*first, *length).broadcast();
+            for at in held {
+                if let Some((end, other)) = widest
+                    && *first <= end
+                {
+                    twins.extend([*at, other]);
+                }
+                if widest.is_none_or(|(end, _)| last > end) {
+                    widest = Some((last, *at));
+                }
             }
         }
         for facts in &mut self.facts {
-            if facts.endpoints.first().is_some_and(|endpoint| twins.contains(&endpoint.network)) {
+            if facts.network.is_some_and(|at| twins.contains(&at)) {
                 facts.door = None;
             }
         }

@@ -3,17 +3,20 @@
 
 mod advance;
 mod class;
+mod effect;
 mod index;
+mod near;
 mod view;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     panic::resume_unwind,
     sync::Arc,
 };
 
 use azure::ResourceId;
-use network::{Cells, Network, Vantage};
+use foldhash::HashMap;
+use network::{Cells, Likeness, Network, Vantage};
 use serde::Serialize;
 
 use crate::{
@@ -22,7 +25,7 @@ use crate::{
 };
 use class::{Fares, Maker};
 use index::{Index, Number};
-use view::Views;
+use near::Shared;
 
 /// How a vantage fares with a cluster, in short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -52,6 +55,7 @@ pub struct Row {
 pub struct Class {
     /// The vantages, in order; at least one.
     pub vantages: Vec<Vantage>,
+    likeness: Likeness,
     fares: Fares,
 }
 
@@ -60,7 +64,10 @@ pub struct Class {
 pub struct Matrix {
     index: Arc<Index>,
     cells: Cells,
-    classes: Vec<Class>,
+    /// Sorted by likeness.
+    classes: Vec<Arc<Class>>,
+    /// Clusters that have changed since the index was made.
+    stale: BTreeSet<Number>,
 }
 
 /// One pair's outcome, asked in full.
@@ -74,21 +81,23 @@ impl Matrix {
     pub fn new(network: &Network) -> Self {
         let cells = network.cells();
         let index = Index::new(network, &cells);
-        let alike: Vec<Vec<&Vantage>> = network.alike(&cells).into_values().collect();
-        let maker = Maker { network, index: &index, changed: BTreeSet::new() };
+        let alike: Vec<(Likeness, Vec<&Vantage>)> = network.alike(&cells).into_iter().collect();
+        let stale = BTreeSet::new();
+        let maker = Maker { network, index: &index, stale: &stale };
         let classes = in_threads(&alike, |run| {
-            let mut views = Views::default();
-            let class = |vantages: &Vec<&Vantage>| {
-                let fares = maker.fares(vantages.first()?, &mut views);
-                Some(Class { vantages: vantages.iter().copied().cloned().collect(), fares })
+            let mut shared = Shared::default();
+            let class = |(likeness, vantages): &(Likeness, Vec<&Vantage>)| {
+                let fares = maker.fares(vantages.first()?, &mut shared);
+                let vantages = vantages.iter().copied().cloned().collect();
+                Some(Arc::new(Class { vantages, likeness: likeness.clone(), fares }))
             };
             run.iter().filter_map(class).collect()
         });
-        Self { index: Arc::new(index), cells, classes }
+        Self { index: Arc::new(index), cells, classes, stale }
     }
 
     /// The classes.
-    pub fn classes(&self) -> &[Class] {
+    pub fn classes(&self) -> &[Arc<Class>] {
         &self.classes
     }
 
@@ -102,6 +111,13 @@ impl Matrix {
         self.outcome_of(class, self.index.number(cluster)?)
     }
 
+    /// The clusters that a class has an outcome with that is wanted, in id order. Costs what stands out
+    /// and what is found, not every cluster.
+    pub fn having(&self, class: &Class, wanted: impl Fn(Outcome) -> bool) -> Vec<(&ResourceId, Outcome)> {
+        let found = class.fares.having(&self.index, wanted).into_iter();
+        found.map(|(number, outcome)| (&self.index.facts[number as usize].cluster.id, outcome)).collect()
+    }
+
     fn outcome_of(&self, class: &Class, number: Number) -> Option<Outcome> {
         class.fares.with(number, self.index.facts.get(number as usize)?)
     }
@@ -113,7 +129,7 @@ impl Matrix {
             Some(cluster) => self.index.number(cluster).into_iter().collect(),
             None => (0..).zip(&self.index.facts).map(|(number, _)| number).collect(),
         };
-        let mut alike: HashMap<Vec<Option<Outcome>>, Vec<Vantage>> = HashMap::new();
+        let mut alike: HashMap<Vec<Option<Outcome>>, Vec<Vantage>> = HashMap::default();
         for class in &self.classes {
             let meant = class.vantages.iter().filter(|held| vantage.is_none_or(|only| only == *held)).cloned();
             let meant: Vec<Vantage> = meant.collect();
@@ -142,8 +158,14 @@ impl Matrix {
     }
 }
 
+/// How many items are worth the start of a thread.
+const WORTH_A_THREAD: usize = 16;
+
 /// The results of `work` over runs of `items`, one for each processor, in order.
 fn in_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
+    if items.len() < WORTH_A_THREAD {
+        return work(items);
+    }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let runs = items.chunks(items.len().div_ceil(threads).max(1));
     std::thread::scope(|scope| {

@@ -2,11 +2,12 @@
 //! groups. Views with the same zones linked share one.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use azure::{ResourceId, model::ResolutionPolicy};
+use foldhash::HashMap;
 use network::{Network, ViewId, VirtualNetwork};
 
 use super::index::{Index, Leads, Members, Number, Status, spot, status};
@@ -48,7 +49,7 @@ impl Views {
         let zones: Zones = compiled
             .linked_zones
             .iter()
-            .filter(|(name, _)| index.covered.contains_key(*name))
+            .filter(|(name, _)| !index.covered_by(name).is_empty())
             .map(|(_, linked)| (linked.zone.clone(), linked.policy == ResolutionPolicy::NxDomainRedirect))
             .collect();
         let rivals = has_rivals(network, compiled);
@@ -74,8 +75,7 @@ fn has_rivals(network: &Network, compiled: &VirtualNetwork) -> bool {
 impl View {
     fn new(network: &Network, index: &Index, compiled: &VirtualNetwork, rivals: bool) -> Self {
         let covered: BTreeSet<Number> = if compiled.forwarding_rules.is_empty() {
-            let held = compiled.linked_zones.keys().filter_map(|name| index.covered.get(name));
-            held.flat_map(|numbers| numbers.iter().copied()).collect()
+            compiled.linked_zones.keys().flat_map(|name| index.covered_by(name)).copied().collect()
         } else {
             (0..).zip(&index.facts).map(|(number, _)| number).collect()
         };

@@ -1,6 +1,7 @@
 //! The matrix by classes says of every pair what asking that pair says.
 
-use explain::{Matrix, matrix};
+use azure::Change;
+use explain::{Matrix, Verdict, matrix};
 use network::Network;
 use proptest::prelude::*;
 
@@ -55,8 +56,38 @@ proptest! {
         let network = Network::compile(&before.estate());
         let changes = &whole.changes()[before.changes().len()..];
         let estate = network.estate().apply(2, changes);
-        let next = network.advance(&estate, changes.iter().map(azure::Change::id));
+        let next = network.advance(&estate, changes.iter().map(Change::id));
         let followed = Matrix::new(&network).advance(&network, &next);
         prop_assert_eq!(followed.rows(None, None), Matrix::new(&next).rows(None, None));
+    }
+
+    /// Resource by resource, there and back, each step from the matrix of the step before.
+    #[test]
+    fn a_matrix_follows_many_changes_of_one_resource(pieces in pieces(), after in pieces(), order in any::<u64>()) {
+        let (before, whole) = (sketch(&pieces), sketch(&[&pieces[..], &after[..2]].concat()));
+        let mut network = Network::compile(&before.estate());
+        let mut matrix = Matrix::new(&network);
+        let resources: Vec<_> = whole.estate().iter().cloned().collect();
+        let mut seed = order;
+        for revision in 2..24 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let resource = &resources[usize::try_from(seed >> 33).unwrap() % resources.len()];
+            let there = network.estate().get(resource.id()) == Some(resource);
+            let change = match there {
+                true => Change::Delete(resource.id().clone()),
+                false => Change::Put(resource.clone()),
+            };
+            let estate = network.estate().apply(revision, [&change]);
+            let next = network.advance(&estate, [change.id()]);
+            matrix = matrix.advance(&network, &next);
+            network = next;
+            prop_assert_eq!(matrix.rows(None, None), Matrix::new(&network).rows(None, None), "after {:?}", change);
+        }
+        for class in matrix.classes() {
+            let failing: Vec<_> = matrix.having(class, |outcome| outcome.verdict == Verdict::Fails);
+            let asked = network.clusters().keys().filter_map(|id| Some((id, matrix.outcome(class, id)?)));
+            let asked: Vec<_> = asked.filter(|(_, outcome)| outcome.verdict == Verdict::Fails).collect();
+            prop_assert_eq!(failing, asked);
+        }
     }
 }

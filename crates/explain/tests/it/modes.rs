@@ -105,6 +105,9 @@ fn two_zones_of_one_name_at_one_network() {
         .put(other.clone(), &json!({"properties": {}}))
         .put(other.child("virtualNetworkLinks", "again"), &json!({"properties": {"virtualNetwork": {"id": network}}}));
     is(&sketch, "vm-linked", "b", Code::DuplicateZoneOverlap);
+    let findings = network::Network::compile(&sketch.estate()).findings();
+    let found: Vec<_> = findings.iter().filter(|finding| finding.code == "DuplicateZoneLink").collect();
+    assert_eq!(found.len(), 1, "the link that is not followed is said: {findings:?}");
 }
 
 #[test]

@@ -153,8 +153,9 @@ impl Network {
     }
 
     fn recompile_zone(&mut self, id: &ResourceId, update: impl FnOnce(&mut Zone, &Estate)) {
-        let Some(zone) = self.zones.get_mut(id) else { return };
-        update(Arc::make_mut(zone), &self.estate);
+        let Some(mut zone) = self.zones.get(id).cloned() else { return };
+        update(Arc::make_mut(&mut zone), &self.estate);
+        self.zones.insert(id.clone(), zone);
     }
 
     fn recompile_virtual_network(&mut self, id: &ResourceId) {

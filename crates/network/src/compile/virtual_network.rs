@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use azure::{
-    Estate, Finding, Kind, ResourceId,
+    Estate, Finding, Kind, ResourceId, Severity,
     model::{self, ConnectionStatus, Model},
 };
 
@@ -173,9 +173,25 @@ fn add_zone(estate: &Estate, network: &mut VirtualNetwork, link: &ResourceId, de
     match estate.private_dns_zone(&zone) {
         Some(found) => {
             let linked = LinkedZone { zone, link: link.clone(), policy: declared.resolution_policy };
-            network.linked_zones.insert(found.name.clone(), linked);
+            if let Some(silent) = network.linked_zones.insert(found.name.clone(), linked) {
+                network.findings.push(rivals(&network.id, &silent, link));
+            }
         }
         None => network.findings.push(Finding::dangling(link, &zone)),
+    }
+}
+
+/// Two links of a network to zones of one name, which Azure refuses: the last one in id order is followed.
+fn rivals(network: &ResourceId, silent: &LinkedZone, followed: &ResourceId) -> Finding {
+    Finding {
+        resource: silent.link.clone(),
+        severity: Severity::Warning,
+        code: "DuplicateZoneLink",
+        message: format!(
+            "{} is linked to another zone of this name, too, by {followed}, which is the one it is taken to ask; Azure \
+             refuses the second link",
+            network.name()
+        ),
     }
 }
 
