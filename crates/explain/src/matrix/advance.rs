@@ -32,12 +32,13 @@ impl Matrix {
     /// of which nothing was said before.
     #[must_use]
     pub fn advance(&self, network: &Network, next: &Network) -> Self {
-        let Some(effect) = Effect::new(&self.index, &self.cells, network, next) else { return Self::new(next) };
+        let Some(mut effect) = Effect::new(&self.index, &self.cells, network, next) else { return Self::new(next) };
         let mut matrix = self.clone();
         matrix.stale.extend(&effect.clusters);
         if matrix.stale.len() > STALE_MAX {
             return Self::new(next);
         }
+        effect.doubt(&matrix.stale);
         let unmade = matrix.regroup(network, next, &effect.vantages);
         let classes = (0..).zip(&matrix.classes);
         let work: Vec<(usize, Work<'_>)> = classes

@@ -90,6 +90,14 @@ impl Effect {
         Some(effect)
     }
 
+    /// Clusters that the index knows as they were before may have other names now: they are asked about
+    /// wherever names are.
+    pub(super) fn doubt(&mut self, stale: &BTreeSet<Number>) {
+        for asked in self.names.values_mut() {
+            asked.extend(stale);
+        }
+    }
+
     /// Whether a class is to be made anew.
     pub(super) fn remakes(&self, fares: &Fares) -> bool {
         let by_names = || !self.views.is_empty() || !self.names.is_empty() || !self.networks.is_empty();
