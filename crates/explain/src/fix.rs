@@ -33,6 +33,17 @@ pub enum Step {
     Edit(Edit),
 }
 
+impl Step {
+    /// The step in words, in the imperative.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::UsePublicFqdn => "use the public FQDN in the kubeconfig".to_owned(),
+            Self::HostsLine(address) => format!("put {address} into the client's hosts file"),
+            Self::Edit(edit) => edit.describe(),
+        }
+    }
+}
+
 /// What to do, in this order, and the client connects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -415,12 +426,11 @@ fn effort(steps: &[Step]) -> u8 {
 /// A fix in words and commands; each step's commands are those for the estate that it finds.
 fn written(network: &Network, explanation: &Explanation, steps: Vec<Step>) -> Option<Fix> {
     let cluster = network.cluster(&explanation.cluster)?;
-    let (mut commands, mut titles) = (Vec::new(), Vec::new());
+    let mut commands = Vec::new();
     let mut estate = network.estate().clone();
     for step in &steps {
         match step {
             Step::UsePublicFqdn => {
-                titles.push("use the public FQDN in the kubeconfig".to_owned());
                 commands.push(Command::az(format!(
                     "az aks get-credentials {} -n {} --public-fqdn --overwrite-existing",
                     in_group(&estate, &cluster.id),
@@ -429,17 +439,16 @@ fn written(network: &Network, explanation: &Explanation, steps: Vec<Step>) -> Op
             }
             Step::HostsLine(address) => {
                 let (_, name) = crate::diagnose::kubeconfig_name(cluster)?;
-                titles.push(format!("put {address} into the client's hosts file"));
                 commands.push(hosts_line(name.as_str(), *address));
             }
             Step::Edit(edit) => {
-                titles.push(edit.describe());
                 commands.extend(edit.commands(&estate));
                 estate = edit.apply(&estate).ok()?.0;
             }
         }
     }
-    Some(Fix { title: titles.join(", then "), effort: effort(&steps), commands, steps })
+    let title = steps.iter().map(Step::describe).collect::<Vec<_>>().join(", then ");
+    Some(Fix { title, effort: effort(&steps), commands, steps })
 }
 
 /// A way to get work done without any connection from here: `az aks command invoke`, where it works.

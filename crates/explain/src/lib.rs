@@ -20,4 +20,4 @@ pub use cause::{Cause, Code};
 pub use edit::{Edit, EditError};
 pub use fix::{Fix, fixes};
 pub use matrix::{Matrix, Outcome};
-pub use question::{Explanation, NameAnswer, Role, Verdict, explain};
+pub use question::{Explanation, NameAnswer, Role, ShownBecause, Verdict, explain};

@@ -98,7 +98,7 @@ pub struct Explanation {
     /// What the portal shows as "API server address".
     pub shown: Option<DnsName>,
     /// Why it shows that.
-    pub shown_because: &'static str,
+    pub shown_because: ShownBecause,
     /// Each of the cluster's names.
     pub names: Vec<NameAnswer>,
     /// How the client fares.
@@ -121,15 +121,38 @@ impl Explanation {
     }
 }
 
-/// The address that the portal shows, and why. Source: azure-truth "Addresses".
-pub fn shown(cluster: &Cluster) -> (Option<&DnsName>, &'static str) {
-    match (&cluster.fqdn, &cluster.private_fqdn) {
-        (Some(fqdn), _) if !cluster.private => (Some(fqdn), "the cluster is public"),
-        (Some(fqdn), _) => (Some(fqdn), "its public FQDN is enabled, and the portal shows that when there is one"),
-        (None, Some(private)) => {
-            (Some(private), "its public FQDN is disabled, so that the private one is all there is")
+/// Why the portal shows an address as "API server address", or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownBecause {
+    /// A public cluster has one address.
+    ClusterIsPublic,
+    /// The public FQDN comes first where there is one.
+    PublicFqdnEnabled,
+    /// The private FQDN is all there is.
+    PublicFqdnDisabled,
+    /// The source does not say the cluster's names.
+    NamesUnknown,
+}
+
+impl ShownBecause {
+    /// The reason in English, as what follows "because".
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::ClusterIsPublic => "the cluster is public",
+            Self::PublicFqdnEnabled => "its public FQDN is enabled, and the portal shows that when there is one",
+            Self::PublicFqdnDisabled => "its public FQDN is disabled, so that the private one is all there is",
+            Self::NamesUnknown => "the source does not say its names",
         }
-        (None, None) => (None, "the source does not say its names"),
+    }
+}
+
+/// The address that the portal shows, and why. Source: azure-truth "Addresses".
+pub fn shown(cluster: &Cluster) -> (Option<&DnsName>, ShownBecause) {
+    match (&cluster.fqdn, &cluster.private_fqdn) {
+        (Some(fqdn), _) if !cluster.private => (Some(fqdn), ShownBecause::ClusterIsPublic),
+        (Some(fqdn), _) => (Some(fqdn), ShownBecause::PublicFqdnEnabled),
+        (None, Some(private)) => (Some(private), ShownBecause::PublicFqdnDisabled),
+        (None, None) => (None, ShownBecause::NamesUnknown),
     }
 }
 

@@ -16,11 +16,10 @@ function patch(here, there) {
     return;
   }
   if (here.nodeName === "svg") {
-    // The script's own zoom stays.
-    const [width, height] = ["width", "height"].map((name) => here.style[name]);
     for (const name of ["viewBox", "width", "height"]) here.setAttribute(name, there.getAttribute(name));
-    Object.assign(here.style, { width, height });
     here.replaceChildren(...there.childNodes);
+    const pane = here.closest("[data-pane]");
+    if (scales.has(pane)) draw(pane, scales.get(pane));
     return;
   }
   for (const name of new Set([...here.getAttributeNames(), ...there.getAttributeNames()])) {
@@ -93,8 +92,8 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard?.writeText(copy.dataset.copy);
     copy.classList.add("fresh");
   }
-  const zoom = event.target.closest("[data-zoom]");
-  if (zoom) scale(zoom.closest("[data-pane]"), Number(zoom.dataset.zoom));
+  const button = event.target.closest("[data-zoom]");
+  if (button) zoom(button.closest("[data-pane]"), Number(button.dataset.zoom));
 });
 
 // A filter follows what is typed, a choice what is chosen.
@@ -112,39 +111,66 @@ document.addEventListener("input", (event) => {
 
 // Smaller than this a picture cannot be read: it opens larger, and is moved.
 const READABLE = 0.6;
+// Smaller than this only titles are drawn: the lines below them could not be read, and laying them out takes time.
+const DETAILED = 0.75;
+// How large each pane draws its picture.
+const scales = new WeakMap();
+
+const pictureOf = (pane) => ({ svg: pane.querySelector("svg"), canvas: pane.querySelector(".canvas") });
+
+// The scale at which the whole picture is seen. The pane's height follows the picture's up to a maximum.
+function fitting(pane) {
+  const { svg, canvas } = pictureOf(pane);
+  const { width, height } = svg.viewBox.baseVal;
+  return Math.min(canvas.clientWidth / width, parseFloat(getComputedStyle(canvas).maxHeight) / height, 1);
+}
+
+function draw(pane, scale) {
+  const { svg } = pictureOf(pane);
+  const { width, height } = svg.viewBox.baseVal;
+  svg.style.width = `${width * scale}px`;
+  svg.style.height = `${height * scale}px`;
+  svg.classList.toggle("far", scale < DETAILED);
+  scales.set(pane, scale);
+}
 
 // 0 fits the picture into its pane; else the factor by which it grows, around the middle of what is seen.
-function scale(pane, factor) {
-  const [svg, canvas] = [pane.querySelector("svg"), pane.querySelector(".canvas")];
-  const { width, height } = svg.viewBox.baseVal;
-  const now = svg.getBoundingClientRect().width / width;
-  const fit = Math.min(canvas.clientWidth / width, canvas.clientHeight / height, 1);
-  const next = factor === 0 ? fit : Math.min(Math.max(now * factor, 0.05), 4);
+function zoom(pane, factor) {
+  const { canvas } = pictureOf(pane);
+  const now = scales.get(pane);
+  const next = factor === 0 ? fitting(pane) : Math.min(Math.max(now * factor, 0.05), 4);
   const middle = ["Left", "Top"].map((way) => {
     const size = way === "Left" ? canvas.clientWidth : canvas.clientHeight;
     return (canvas[`scroll${way}`] + size / 2) / now - size / 2 / next;
   });
-  svg.style.width = `${width * next}px`;
-  svg.style.height = `${height * next}px`;
+  draw(pane, next);
   canvas.scrollTo(middle[0] * next, middle[1] * next);
 }
 
+function open(pane) {
+  const { svg, canvas } = pictureOf(pane);
+  // How much room there is is asked while the picture takes none, so that it is laid out once.
+  svg.style.display = "none";
+  const scale = Math.max(fitting(pane), READABLE);
+  svg.style.display = "";
+  draw(pane, scale);
+  const start = svg.querySelector(".ring");
+  if (!start) return;
+  const [x, y] = ["x", "y"].map((name) => Number(start.getAttribute(name)) * scale);
+  canvas.scrollTo(x - canvas.clientWidth / 3, y - canvas.clientHeight / 3);
+}
+
 for (const pane of document.querySelectorAll("[data-pane]")) {
-  const canvas = pane.querySelector(".canvas");
-  scale(pane, 0);
-  const size = () => pane.querySelector("svg").getBoundingClientRect().width / pane.querySelector("svg").viewBox.baseVal.width;
-  if (size() < READABLE) scale(pane, READABLE / size());
-  const start = pane.querySelector(".ring")?.getBBox();
-  if (start) canvas.scrollTo(start.x * size() - canvas.clientWidth / 3, start.y * size() - canvas.clientHeight / 3);
-  else canvas.scrollTo(0, 0);
+  const { canvas } = pictureOf(pane);
+  open(pane);
   canvas.addEventListener("wheel", (event) => {
     if (!event.ctrlKey) return;
     event.preventDefault();
-    scale(pane, event.deltaY < 0 ? 1.15 : 1 / 1.15);
+    zoom(pane, event.deltaY < 0 ? 1.15 : 1 / 1.15);
   }, { passive: false });
   canvas.addEventListener("keydown", (event) => {
     const factor = { "+": 1.25, "-": 0.8, 0: 0 }[event.key];
-    if (factor !== undefined) scale(pane, factor);
+    if (factor !== undefined) zoom(pane, factor);
   });
   let grabbed = null;
   canvas.addEventListener("pointerdown", (event) => {

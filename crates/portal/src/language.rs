@@ -1,5 +1,5 @@
-//! The page's two languages. What a sentence says stands beside its translation, where it is used;
-//! here is which one a reader gets, and the words that other crates' English sentences have.
+//! The page's two languages, and which one a reader gets. What the page itself says stands beside its
+//! translation where it is used; what other crates say in English has its Japanese in [`crate::japanese`].
 
 /// A language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,22 +44,6 @@ impl Language {
             Self::English => english,
             Self::Japanese => japanese,
         }
-    }
-
-    /// Why the portal shows an address, as `explain` says it in English.
-    pub fn shown_because(self, english: &'static str) -> &'static str {
-        let japanese = match english {
-            "the cluster is public" => "クラスターがパブリックであるため",
-            "its public FQDN is enabled, and the portal shows that when there is one" => {
-                "パブリック FQDN が有効で、ある場合はポータルがそれを表示するため"
-            }
-            "its public FQDN is disabled, so that the private one is all there is" => {
-                "パブリック FQDN が無効で、プライベート FQDN しかないため"
-            }
-            "the source does not say its names" => "名前がまだ割り当てられていないため",
-            _ => english,
-        };
-        self.say(english, japanese)
     }
 }
 

@@ -7,6 +7,7 @@
 //! say, and why is `explain`'s; what somebody changes goes through ARM, by [`Lab::arm`].
 
 pub mod door;
+pub mod japanese;
 pub mod lab;
 pub mod language;
 pub mod page;

@@ -185,11 +185,11 @@ impl Portal {
             cluster: view.id.clone(),
             vantage: vantage.clone(),
             public_fqdn: view.private && by == Role::PublicFqdn,
-            paths: view::kubernetes::LISTS.iter().map(|(_, path)| *path).collect(),
+            paths: view::kubernetes::List::ALL.iter().map(|list| list.path()).collect(),
         };
         let answer = match self.lab.kubernetes(question).await {
             Ok(answers) => page::Answer::Tables(view::kubernetes::tables(&answers)),
-            Err(unreachable) => page::Answer::Unreachable(unreachable),
+            Err(unreachable) => page::Answer::Unreachable(unreachable, view::path::end(network, vantage, id, by)),
         };
         Some(page::kubernetes(reader, network, &view, (vantage, by), &answer))
     }
@@ -261,7 +261,7 @@ fn path_page(network: &Network, reader: &Reader, id: &ResourceId, query: &Query<
     let (vantage, by) = (vantage(network, query)?, role(&view, query)?);
     let found = view::path::path(network, vantage, id, by)?;
     let offers = view::path::offers(network, vantage, id);
-    let chosen = query.get("if").and_then(|title| offers.iter().find(|offer| offer.title == *title));
+    let chosen = query.get("if").and_then(|key| offers.iter().find(|offer| offer.key() == *key));
     let tried = chosen.and_then(|offer| Some((offer, view::path::what_if(network, vantage, id, by, offer)?)));
     let then = tried.as_ref().and_then(|(_, difference)| difference.path.as_ref());
     let spots: Vec<_> = then.into_iter().chain([&found]).flat_map(view::path::Path::spots).cloned().collect();

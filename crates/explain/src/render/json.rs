@@ -103,7 +103,7 @@ impl<'a> ExplanationJson<'a> {
             vantage: VantageJson::from(&found.vantage),
             cluster: &found.cluster,
             verdict: found.verdict,
-            shown: Shown { address: found.shown.as_ref(), because: found.shown_because },
+            shown: Shown { address: found.shown.as_ref(), because: found.shown_because.sentence() },
             names: found.names.iter().map(NameJson::new).collect(),
             cause: &found.cause,
             notes: &found.notes,

@@ -65,7 +65,8 @@ pub fn explanation(found: &Explanation, fixes: &[Fix], meanwhile: Option<&Comman
     let mut text = format!("{} from {}: {}\n", found.cluster.name(), vantage(&found.vantage), verdict(found.verdict));
     let shown = found.shown.as_ref().map_or("nothing", |name| name.as_str());
     let mut root = Node::default();
-    root.children.push(Node::new(format!("the portal shows {shown}")).with([Node::new(found.shown_because)]));
+    root.children
+        .push(Node::new(format!("the portal shows {shown}")).with([Node::new(found.shown_because.sentence())]));
     root.children.extend(found.names.iter().map(name));
     root.children.extend(found.cause.iter().map(|found| cause("cause", found)));
     root.children.extend(found.notes.iter().map(|note| cause("also", note)));

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use super::{
     Page, Reader, Section,
     parts::{copied, href, link, links, role, seen},
+    told,
 };
 use crate::{
     lab::Refusal,
@@ -24,11 +25,11 @@ pub fn cluster(reader: &Reader, view: &Overview, refused: Option<Refusal>) -> Pa
                         Some(shown) => { span #shown { (copied(reader, shown.as_str())) } },
                         None => "–",
                     }
-                    p.why #because { (reader.say("This one, because ", "これが表示される理由: ")) (reader.language.shown_because(view.because)) (reader.say(".", "。")) }
+                    p.why #because { (reader.say("This one, because ", "これが表示される理由: ")) (told::because(reader, view.because)) (reader.say(".", "。")) }
                 }))
                 (item(reader.say("Resource group", "リソース グループ"), &html! { (view.group) }))
                 (item(reader.say("Power state", "電源の状態"), &html! { span #power { (power(reader, view.running)) } }))
-                (item(reader.say("Provisioning state", "プロビジョニングの状態"), &html! { (view.provisioning) }))
+                (item(reader.say("Provisioning state", "プロビジョニングの状態"), &html! { (told::provisioning(reader, &view.provisioning)) }))
                 (item(reader.say("Location", "場所"), &html! { (view.location) }))
                 (item(reader.say("Kubernetes version", "Kubernetes バージョン"), &html! { (view.version) }))
                 (item(reader.say("Private cluster", "プライベート クラスター"), &html! { (enabled(reader, view.private)) }))
@@ -154,7 +155,7 @@ fn placed(reader: &Reader, view: &Overview) -> Markup {
             dl.essentials {
                 @for endpoint in &view.endpoints {
                     (item(reader.say("Private endpoint", "プライベート エンドポイント"), &html! {
-                        code { (endpoint.address) } " " (endpoint.id.name()) " – " (endpoint.status) " · "
+                        code { (endpoint.address) } " " (endpoint.id.name()) " – " (told::connection(reader, endpoint.status)) " · "
                         (reader.say("subnet ", "サブネット ")) (endpoint.subnet.name())
                         @if let Some(network) = endpoint.subnet.parent() { " · " (link(&network)) }
                         @if !endpoint.own { " " span.quiet { (reader.say("not made by AKS", "AKS 以外が作成")) } }

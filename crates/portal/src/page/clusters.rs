@@ -5,6 +5,7 @@ use maud::html;
 use super::{
     Page, Reader, Section,
     parts::{LINES_SHOWN, link, rest, search},
+    told,
 };
 use crate::view::clusters::Line;
 
@@ -34,7 +35,7 @@ pub fn clusters(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                                 td { (line.location) }
                                 td { (line.version) }
                                 td { (if line.running { reader.say("Running", "実行中") } else { reader.say("Stopped", "停止済み") })
-                                    @if line.provisioning != "Succeeded" { " (" (line.provisioning) ")" } }
+                                    @if line.provisioning != "Succeeded" { " (" (told::provisioning(reader, &line.provisioning)) ")" } }
                                 td { @if let Some(shown) = &line.shown { code { (shown) } } @else { "–" }
                                     @if !line.private { " " span.quiet { (reader.say("public cluster", "パブリック クラスター")) } } }
                             }

@@ -118,14 +118,21 @@ pub fn document(reader: &Reader, page: &Page) -> Markup {
             " "
             span { (language.say("revision ", "リビジョン ")) (reader.revision) }
         }
-        script src="/portal.js" defer {}
+        // Before anything is drawn: the script says how large the picture is.
+        script src="/portal.js" defer blocking="render" {}
     };
     shell(language, &page.title, None, &body)
 }
 
 /// A document that is only a message: `text` is a sentence, `command` what to type.
 pub fn message(language: Language, status: StatusCode, text: &str, command: Option<&str>) -> Markup {
-    let title = status.canonical_reason().unwrap_or("noren");
+    let title = match (language, status) {
+        (Language::Japanese, StatusCode::NOT_FOUND) => "見つかりません",
+        (Language::Japanese, StatusCode::UNAUTHORIZED) => "リンクが必要です",
+        (Language::Japanese, StatusCode::FORBIDDEN) => "許可されていません",
+        (Language::Japanese, StatusCode::MISDIRECTED_REQUEST) => "宛先が違います",
+        _ => status.canonical_reason().unwrap_or("noren"),
+    };
     let body = html! {
         main #main {
             h1 { (title) }

@@ -2,15 +2,19 @@
 
 use explain::Role;
 use maud::{Markup, html};
-use network::{Network, Vantage};
+use network::{Disposition, Network, Vantage};
 
 use super::{
     Page, Reader, Section,
     parts::{link, path_href, role},
+    told,
 };
 use crate::{
     lab::Unreachable,
-    view::{cluster::Overview, kubernetes::Table},
+    view::{
+        cluster::Overview,
+        kubernetes::{Group, List, Table},
+    },
 };
 
 /// Vantages that one can choose from; others are reached by typing a name.
@@ -20,8 +24,8 @@ const CHOICES_MAX: usize = 200;
 pub enum Answer {
     /// The lists.
     Tables(Vec<Table>),
-    /// No answer.
-    Unreachable(Unreachable),
+    /// No answer, and how the question ends in the model.
+    Unreachable(Unreachable, Option<Disposition>),
 }
 
 /// The page.
@@ -41,8 +45,8 @@ pub fn kubernetes(
             button { (reader.say("Look", "表示")) }
         }
         @match answer {
-            Answer::Tables(tables) => { @for table in tables { (list(reader, table)) } },
-            Answer::Unreachable(unreachable) => { (error(reader, view, (vantage, by), unreachable)) },
+            Answer::Tables(tables) => { (lists(reader, tables)) },
+            Answer::Unreachable(unreachable, end) => { (error(reader, view, (vantage, by), unreachable, end.as_ref())) },
         }
     };
     Page {
@@ -82,22 +86,87 @@ pub(super) fn addresses(reader: &Reader, view: &Overview, by: Role) -> Markup {
     }
 }
 
-fn list(reader: &Reader, table: &Table) -> Markup {
+/// The lists below the Azure portal's own headings; a line of links leads to each.
+fn lists(reader: &Reader, tables: &[Table]) -> Markup {
+    let groups = tables.chunk_by(|one, next| one.list.group() == next.list.group());
     html! {
-        section aria-label=(table.title) {
-            h2 { (table.title) " " span.quiet { (table.rows.len() + table.more) } }
-            div.scroll tabindex="0" role="group" aria-label=(table.title) { table {
-                thead { tr { @for column in &table.columns { th scope="col" { (column) } } } }
-                tbody { @for row in &table.rows { tr { @for cell in row { td { (cell) } } } } }
-            } }
+        nav.jump aria-label=(reader.say("Lists", "一覧")) {
+            @for table in tables { a href={ "#" (anchor(table.list)) } { (name(reader, table.list)) " " span.quiet { (count(table)) } } }
+        }
+        @for group in groups {
+            @if let [alone] = group { (list(reader, alone, true)) } @else if let Some(first) = group.first() {
+                h2 { (heading(reader, first.list.group())) }
+                @for table in group { (list(reader, table, false)) }
+            }
+        }
+    }
+}
+
+const fn count(table: &Table) -> usize {
+    table.rows.len() + table.more
+}
+
+fn list(reader: &Reader, table: &Table, alone: bool) -> Markup {
+    let name = name(reader, table.list);
+    let title = html! { (name) " " span.quiet { (count(table)) } };
+    html! {
+        section #(anchor(table.list)) aria-label=(name) {
+            @if alone { h2 { (title) } } @else { h3 { (title) } }
+            @if table.rows.is_empty() { p.quiet { (reader.say("None.", "ありません。")) } } @else {
+                div.scroll tabindex="0" role="group" aria-label=(name) { table {
+                    thead { tr { @for column in &table.columns { th scope="col" { (column) } } } }
+                    tbody { @for row in &table.rows { tr { @for cell in row { td { (cell) } } } } }
+                } }
+            }
             @if table.more > 0 { p.quiet { "+ " (table.more) (reader.say(" more", " 件")) } }
         }
     }
 }
 
+/// A list as the Azure portal calls it.
+const fn name(reader: &Reader, list: List) -> &'static str {
+    let (english, japanese) = match list {
+        List::Namespaces => ("Namespaces", "名前空間"),
+        List::Deployments => ("Deployments", "デプロイ"),
+        List::Pods => ("Pods", "ポッド"),
+        List::ReplicaSets => ("Replica sets", "レプリカ セット"),
+        List::StatefulSets => ("Stateful sets", "ステートフル セット"),
+        List::DaemonSets => ("Daemon sets", "デーモン セット"),
+        List::Jobs => ("Jobs", "ジョブ"),
+        List::CronJobs => ("Cron jobs", "Cron ジョブ"),
+        List::Services => ("Services", "サービス"),
+        List::Ingresses => ("Ingresses", "イングレス"),
+        List::ConfigMaps => ("Config maps", "構成マップ"),
+        List::Nodes => ("Nodes", "ノード"),
+    };
+    reader.language.say(english, japanese)
+}
+
+const fn heading(reader: &Reader, group: Group) -> &'static str {
+    let (english, japanese) = match group {
+        Group::Namespaces => ("Namespaces", "名前空間"),
+        Group::Workloads => ("Workloads", "ワークロード"),
+        Group::Services => ("Services and ingresses", "サービスとイングレス"),
+        Group::Configuration => ("Configuration", "構成"),
+        Group::Nodes => ("Nodes", "ノード"),
+    };
+    reader.language.say(english, japanese)
+}
+
+/// The last word of a list's path, which no other list has.
+fn anchor(list: List) -> &'static str {
+    list.path().rsplit('/').next().unwrap_or_default()
+}
+
 /// The error of the Azure portal's resource view, whose requests are the browser's own. Source: "Client IP
 /// address can't access the API server", learn.microsoft.com.
-fn error(reader: &Reader, view: &Overview, (vantage, by): (&Vantage, Role), unreachable: &Unreachable) -> Markup {
+fn error(
+    reader: &Reader,
+    view: &Overview,
+    (vantage, by): (&Vantage, Role),
+    unreachable: &Unreachable,
+    end: Option<&Disposition>,
+) -> Markup {
     let server = unreachable.server.as_deref().unwrap_or_else(|| view.id.name());
     html! {
         div.unreachable role="alert" {
@@ -112,7 +181,7 @@ fn error(reader: &Reader, view: &Overview, (vantage, by): (&Vantage, Role), unre
                 p { (reader.say("This is a private cluster: its resources can be shown only from a machine with access to its private network.",
                     "これはプライベート クラスターです。リソースは、プライベート ネットワークにアクセスできるマシンからのみ表示できます。")) }
             }
-            p.why { strong { (reader.say("Why: ", "理由: ")) } span #why { (unreachable.why) } }
+            p.why { strong { (reader.say("Why: ", "理由: ")) } span #why { (told::unreachable(reader, &unreachable.why, end)) } }
             p { a.button href=(path_href(&view.id, vantage, by)) { (reader.say("Show the path hop by hop", "経路をホップごとに表示")) } }
         }
     }

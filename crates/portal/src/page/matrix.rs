@@ -7,6 +7,7 @@ use network::Vantage;
 use super::{
     Page, Reader, Section,
     parts::{href, link, mark, path_href, role, vantage, verdict, verdict_class},
+    told,
 };
 use crate::view::matrix::{CLUSTERS_SHOWN, COLUMNS_SHOWN, Cell, Filter, Page as Matrix, Row};
 
@@ -90,7 +91,7 @@ fn line(reader: &Reader, view: &Matrix, row: &Row) -> Markup {
                         a href=(path_href(cluster, place, Role::PrivateFqdn)) { (verdict(reader, cell.verdict)) }
                     }
                     (names(reader, cell))
-                    @if let Some(code) = cell.cause { code.code { (code) } }
+                    @if let Some(code) = cell.cause { code.code title=(told::title(reader, code)) { (code) } }
                 }
             }
         }

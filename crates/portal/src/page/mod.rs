@@ -10,6 +10,7 @@ mod networks;
 mod parts;
 mod path;
 mod picture;
+mod told;
 mod zones;
 
 pub use activity::activity;

@@ -6,7 +6,7 @@ use form_urlencoded::Serializer;
 use maud::{Markup, html};
 use network::Vantage;
 
-use super::Reader;
+use super::{Reader, told};
 use crate::view::seen::{Mark, Seen};
 
 /// Lines of a list that are shown; the filter finds the others. More would not be ready at once.
@@ -144,10 +144,10 @@ pub(super) fn seen(reader: &Reader, cluster: &ResourceId, rows: &[Seen]) -> Mark
                             th scope="row" { (vantage(reader, &row.vantage)) }
                             td { (mark(reader, &row.private)) }
                             td { (mark(reader, &row.public)) }
-                            td { (row.answered_by) }
+                            td { @if let Some(who) = &row.answered_by { (told::responder(reader, who)) } }
                             td { a class={ "mark " (verdict_class(row.verdict)) }
                                 href=(path_href(cluster, &row.vantage, Role::PrivateFqdn)) { (verdict(reader, row.verdict)) } }
-                            td { @if let Some((code, sentence)) = &row.cause { (sentence) " " code.code { (code) } } }
+                            td { @if let Some((code, sentence)) = &row.cause { (told::cause(reader, *code, sentence)) } }
                         }
                     }
                 }

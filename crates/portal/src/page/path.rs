@@ -10,11 +10,15 @@ use super::{
     kubernetes::{addresses, choices},
     parts::{link, mark, vantage, verdict, verdict_class},
     picture::drawing,
+    told,
 };
-use crate::view::{
-    cluster::Overview,
-    path::{Difference, Path, WhatIf},
-    picture::Picture,
+use crate::{
+    language::Language,
+    view::{
+        cluster::Overview,
+        path::{Difference, Path, WhatIf},
+        picture::Picture,
+    },
 };
 
 /// What was asked.
@@ -49,7 +53,7 @@ pub fn path(
             label for="if" { (reader.say("What if", "もし")) }
             select #if name="if" {
                 option value="" { (reader.say("nothing changed", "変更なし")) }
-                @for offer in asked.offers { option value=(offer.title) selected[tried == Some(offer)] { (offer.title) } }
+                @for offer in asked.offers { option value=(offer.key()) selected[tried == Some(offer)] { (told::what_if(reader, offer)) } }
             }
             button { (reader.say("Ask", "確認")) }
         }
@@ -57,7 +61,7 @@ pub fn path(
             section aria-labelledby="way" { h2 #way { (reader.say("The way", "経路")) } (steps(reader, found)) }
             @if let Some(difference) = difference {
                 section aria-labelledby="then" {
-                    h2 #then { (reader.say("What if: ", "もし: ")) (tried.map_or("", |offer| &offer.title)) }
+                    h2 #then { (reader.say("What if: ", "もし: ")) @if let Some(offer) = tried { (told::what_if(reader, offer)) } }
                     @match &difference.path {
                         Some(path) => { (steps(reader, path)) },
                         None => { p { (reader.say("There is no such address then.", "その場合、このアドレスはありません。")) } },
@@ -84,17 +88,17 @@ fn steps(reader: &Reader, path: &Path) -> Markup {
     html! {
         p { code { (path.name) } }
         ol.steps {
-            @for step in &path.steps { li class=(if step.about_name { "name" } else { "packet" }) { (step.text) } }
+            @for step in &path.steps { li class=(if step.about_name { "name" } else { "packet" }) { (told::step(reader, &step.hop)) } }
         }
-        p class={ "end " (if path.connects { "yes" } else { "no" }) } { (if path.connects { "✓ " } else { "✗ " }) (path.end) }
+        p class={ "end " (if path.connects { "yes" } else { "no" }) } { (if path.connects { "✓ " } else { "✗ " }) (told::end(reader, &path.end)) }
         p { "kubectl: " span class={ "mark " (verdict_class(path.verdict)) } { (verdict(reader, path.verdict)) } }
         @if let Some(cause) = &path.cause {
-            p.why { strong { (reader.say("Cause: ", "原因: ")) } (cause.sentence) " " code.code { (cause.code) } }
-            @if !cause.evidence.is_empty() { ul { @for line in &cause.evidence { li { (line) } } } }
+            p.why { strong { (reader.say("Cause: ", "原因: ")) } (told::cause(reader, cause.code, &cause.sentence)) }
+            (told::evidence(reader, cause))
         }
         @if !path.fixes.is_empty() {
             details { summary { (reader.say("Fixes, the least effort first", "対処 (手間の少ない順)")) }
-                ol { @for (title, commands) in &path.fixes { li { (title) @for command in commands { pre { code { (command) } } } } } }
+                ol { @for fix in &path.fixes { li { (told::fix(reader, fix)) @for command in &fix.commands { pre { code { (command.text) } } } } } }
             }
         }
     }
@@ -104,7 +108,10 @@ fn changes(reader: &Reader, cluster: &ResourceId, difference: &Difference) -> Ma
     html! {
         section aria-labelledby="differs" {
             h2 #differs { (reader.say("What changes for whom", "誰にとって何が変わるか")) }
-            p { (difference.changed.len()) (reader.say(" of ", " / ")) (difference.looked_at) (reader.say(" vantages fare otherwise with ", " の接続元で変化: ")) (cluster.name()) "." }
+            p { @match reader.language {
+                Language::English => { (difference.changed.len()) " of " (difference.looked_at) " vantages fare otherwise with " (cluster.name()) "." },
+                Language::Japanese => { (difference.looked_at) " 件の接続元のうち " (difference.changed.len()) " 件で、" (cluster.name()) " への接続が変わります。" },
+            } }
             @if !difference.changed.is_empty() {
                 div.scroll tabindex="0" role="group" aria-labelledby="differs" { table #changed {
                     thead { tr { th scope="col" { (reader.say("From", "接続元")) } th scope="col" { (reader.say("Now", "現在")) } th scope="col" { (reader.say("Then", "変更後")) } } }

@@ -3,17 +3,17 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{Page, Reader, Section};
+use super::{Page, Reader, Section, parts::vantage_kind};
 use crate::view::{
     path::{Path, Spot},
-    picture::{Frame, LineKind, Node, Picture, Title},
+    picture::{Frame, Line, LineKind, Node, Picture, Title},
 };
 
 /// The rules of the picture, which the page's style sheet ends with.
 const STYLE: &str = include_str!("../../assets/picture.css");
 /// Characters that a box has room for, in a title and in a line.
-const TITLE_CHARS: i32 = 22;
-const LINE_CHARS: i32 = 30;
+const TITLE_CHARS: usize = 22;
+const LINE_CHARS: usize = 30;
 
 /// The page of the whole topology.
 pub fn topology(reader: &Reader, picture: &Picture) -> Page {
@@ -60,26 +60,25 @@ pub fn svg(reader: &Reader, picture: &Picture, path: Option<&Path>, file: bool) 
             @if file { style { (PreEscaped(STYLE)) } }
             defs { marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse" { path class="head" d="M0 0L8 4L0 8z"; } }
             @for frame in &picture.frames { (framed(reader, frame)) }
-            @for line in &picture.lines {
-                polyline class={ "line " (kind(line.kind)) } points=(points(&line.points)) {}
-            }
+            @for kind in [LineKind::Peering, LineKind::Broken, LineKind::Link, LineKind::Tunnel] { (lines(picture, kind)) }
             @for node in &picture.nodes { (boxed(reader, node)) }
             @if let Some(path) = path { (way(picture, path)) }
         }
     }
 }
 
-const fn kind(kind: LineKind) -> &'static str {
-    match kind {
+/// All lines of a kind as one path: elements are what a browser takes time for.
+fn lines(picture: &Picture, kind: LineKind) -> Markup {
+    let class = match kind {
         LineKind::Peering => "peering",
         LineKind::Broken => "broken",
         LineKind::Link => "zone-link",
         LineKind::Tunnel => "tunnel",
-    }
-}
-
-fn points(points: &[(i32, i32)]) -> String {
-    points.iter().map(|(x, y)| format!("{x},{y}")).collect::<Vec<_>>().join(" ")
+    };
+    let points = |line: &Line| line.points.iter().map(|(x, y)| format!("{x} {y}")).collect::<Vec<_>>().join("L");
+    let way: String =
+        picture.lines.iter().filter(|line| line.kind == kind).map(|line| format!("M{}", points(line))).collect();
+    html! { @if !way.is_empty() { path class={ "line " (class) } d=(way); } }
 }
 
 fn framed(reader: &Reader, frame: &Frame) -> Markup {
@@ -108,17 +107,23 @@ fn boxed(reader: &Reader, node: &Node) -> Markup {
         Spot::PublicDns => reader.say("Public DNS", "パブリック DNS"),
         _ => &node.title,
     };
-    let wide = node.w / 190;
+    let wide = if matches!(node.spot, Spot::Zone(_)) { 2 } else { 1 };
     let zone_has = node.zone_has.map(|(records, links)| {
         format!("{records} {}, {links} {}", reader.say("record sets", "レコード セット"), reader.say("links", "リンク"))
     });
-    let lines: Vec<&String> = node.lines.iter().chain(&zone_has).collect();
+    let outside = match &node.spot {
+        Spot::Outside(held) => Some(vantage_kind(reader, held)),
+        _ => None,
+    };
+    let lines: Vec<&str> = outside.into_iter().chain(node.lines.iter().chain(&zone_has).map(String::as_str)).collect();
+    let (title_chars, line_chars) = (TITLE_CHARS * wide, LINE_CHARS * wide);
+    let shortened = is_longer(title, title_chars) || lines.iter().any(|line| is_longer(line, line_chars));
     let content = html! {
-        title { (title) @for line in &lines { " · " (line) } }
+        @if shortened { title { (title) @for line in &lines { " · " (line) } } }
         rect class={ "box " (class) @if node.has_cluster { " cluster" } } x=(node.x) y=(node.y) width=(node.w) height=(node.h) rx="5" {}
-        text class="title" x=(node.x + 10) y=(node.y + 20) { (short(title, TITLE_CHARS * wide)) }
+        text class="title" x=(node.x + 10) y=(node.y + 20) { (short(title, title_chars)) }
         @for (index, line) in (1..).zip(&lines) {
-            text class="detail" x=(node.x + 10) y=(node.y + 20 + 17 * index) { (short(line, LINE_CHARS * wide)) }
+            text class="detail" x=(node.x + 10) y=(node.y + 20 + 17 * index) { (short(line, line_chars)) }
         }
     };
     html! {
@@ -129,9 +134,12 @@ fn boxed(reader: &Reader, node: &Node) -> Markup {
     }
 }
 
-fn short(text: &str, most: i32) -> String {
-    let most = usize::try_from(most).unwrap_or(0);
-    if text.chars().count() <= most {
+fn is_longer(text: &str, most: usize) -> bool {
+    text.chars().count() > most
+}
+
+fn short(text: &str, most: usize) -> String {
+    if !is_longer(text, most) {
         return text.to_owned();
     }
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()

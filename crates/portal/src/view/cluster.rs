@@ -3,14 +3,16 @@
 
 use std::net::Ipv4Addr;
 
-use azure::{DnsName, ResourceId, model::ManagedCluster};
-use explain::{Role, place};
+use azure::{
+    DnsName, ResourceId,
+    model::{ConnectionStatus, ManagedCluster},
+};
+use explain::{Role, ShownBecause, place};
 use network::Network;
 
 use super::{
     group, provisioning,
     seen::{self, Seen},
-    status,
 };
 
 /// Vantages shown on the overview; the matrix has all of them.
@@ -38,7 +40,7 @@ pub struct Overview {
     /// What the Azure portal shows as "API server address".
     pub shown: Option<DnsName>,
     /// Why that.
-    pub because: &'static str,
+    pub because: ShownBecause,
     /// Each of its addresses.
     pub addresses: Vec<Address>,
     /// The networks of its nodes.
@@ -80,7 +82,7 @@ pub struct Endpoint {
     /// Its address.
     pub address: Ipv4Addr,
     /// The state of its connection.
-    pub status: &'static str,
+    pub status: ConnectionStatus,
     /// Whether AKS made it.
     pub own: bool,
 }
@@ -113,7 +115,7 @@ pub fn overview(network: &Network, id: &ResourceId) -> Option<Overview> {
         id: found.id,
         subnet: found.subnet,
         address: found.address,
-        status: status(found.status),
+        status: found.status,
         own: found.own,
     };
     Some(Overview {

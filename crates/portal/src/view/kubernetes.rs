@@ -2,16 +2,103 @@
 
 use serde_json::Value;
 
-/// The lists that the page shows: what it is called, and its path in the API.
-pub const LISTS: [(&str, &str); 7] = [
-    ("Nodes", "/api/v1/nodes"),
-    ("Namespaces", "/api/v1/namespaces"),
-    ("Deployments", "/apis/apps/v1/deployments"),
-    ("DaemonSets", "/apis/apps/v1/daemonsets"),
-    ("StatefulSets", "/apis/apps/v1/statefulsets"),
-    ("Pods", "/api/v1/pods"),
-    ("Services", "/api/v1/services"),
-];
+/// A list that the page shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// Namespaces.
+    Namespaces,
+    /// Deployments.
+    Deployments,
+    /// Pods.
+    Pods,
+    /// Replica sets.
+    ReplicaSets,
+    /// Stateful sets.
+    StatefulSets,
+    /// Daemon sets.
+    DaemonSets,
+    /// Jobs.
+    Jobs,
+    /// Cron jobs.
+    CronJobs,
+    /// Services.
+    Services,
+    /// Ingresses.
+    Ingresses,
+    /// Config maps.
+    ConfigMaps,
+    /// Nodes.
+    Nodes,
+}
+
+/// Where the Azure portal has a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Namespaces.
+    Namespaces,
+    /// Workloads.
+    Workloads,
+    /// Services and ingresses.
+    Services,
+    /// Configuration.
+    Configuration,
+    /// Nodes.
+    Nodes,
+}
+
+impl List {
+    /// Every list, group after group.
+    pub const ALL: [Self; 12] = [
+        Self::Namespaces,
+        Self::Deployments,
+        Self::Pods,
+        Self::ReplicaSets,
+        Self::StatefulSets,
+        Self::DaemonSets,
+        Self::Jobs,
+        Self::CronJobs,
+        Self::Services,
+        Self::Ingresses,
+        Self::ConfigMaps,
+        Self::Nodes,
+    ];
+
+    /// Its path in the API.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Namespaces => "/api/v1/namespaces",
+            Self::Deployments => "/apis/apps/v1/deployments",
+            Self::Pods => "/api/v1/pods",
+            Self::ReplicaSets => "/apis/apps/v1/replicasets",
+            Self::StatefulSets => "/apis/apps/v1/statefulsets",
+            Self::DaemonSets => "/apis/apps/v1/daemonsets",
+            Self::Jobs => "/apis/batch/v1/jobs",
+            Self::CronJobs => "/apis/batch/v1/cronjobs",
+            Self::Services => "/api/v1/services",
+            Self::Ingresses => "/apis/networking.k8s.io/v1/ingresses",
+            Self::ConfigMaps => "/api/v1/configmaps",
+            Self::Nodes => "/api/v1/nodes",
+        }
+    }
+
+    /// Where it belongs.
+    pub const fn group(self) -> Group {
+        match self {
+            Self::Namespaces => Group::Namespaces,
+            Self::Deployments
+            | Self::Pods
+            | Self::ReplicaSets
+            | Self::StatefulSets
+            | Self::DaemonSets
+            | Self::Jobs
+            | Self::CronJobs => Group::Workloads,
+            Self::Services | Self::Ingresses => Group::Services,
+            Self::ConfigMaps => Group::Configuration,
+            Self::Nodes => Group::Nodes,
+        }
+    }
+}
+
 /// Rows of one list that are shown.
 const ROWS_MAX: usize = 200;
 
@@ -19,7 +106,7 @@ const ROWS_MAX: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     /// What it lists.
-    pub title: &'static str,
+    pub list: List,
     /// Its headings.
     pub columns: Vec<String>,
     /// Its rows.
@@ -28,12 +115,12 @@ pub struct Table {
     pub more: usize,
 }
 
-/// The lists of [`LISTS`] from the `meta.k8s.io` `Table`s that the API server gave for them.
+/// The lists of [`List::ALL`] from the `meta.k8s.io` `Table`s that the API server gave for them.
 pub fn tables(answers: &[Value]) -> Vec<Table> {
-    LISTS.iter().zip(answers).map(|((title, _), answer)| table(title, answer)).collect()
+    List::ALL.into_iter().zip(answers).map(|(list, answer)| table(list, answer)).collect()
 }
 
-fn table(title: &'static str, answer: &Value) -> Table {
+fn table(list: List, answer: &Value) -> Table {
     let columns = answer["columnDefinitions"].as_array().map_or(&[][..], Vec::as_slice);
     let shown: Vec<usize> =
         (0..columns.len()).filter(|&index| columns[index]["priority"].as_u64() == Some(0)).collect();
@@ -49,7 +136,7 @@ fn table(title: &'static str, answer: &Value) -> Table {
         place.into_iter().chain(cells).collect()
     };
     Table {
-        title,
+        list,
         columns: namespaced.then(|| "Namespace".to_owned()).into_iter().chain(heading).collect(),
         rows: rows.iter().take(ROWS_MAX).map(line).collect(),
         more: rows.len().saturating_sub(ROWS_MAX),
@@ -74,7 +161,7 @@ mod tests {
             ],
             "rows": [{"cells": ["coredns", "5m", "x"], "object": {"metadata": {"namespace": "kube-system"}}}],
         });
-        let table = table("Pods", &answer);
+        let table = table(List::Pods, &answer);
         assert_eq!(table.columns, ["Namespace", "Name", "Age"]);
         assert_eq!(table.rows, [["kube-system", "coredns", "5m"]]);
     }

@@ -11,21 +11,11 @@ pub mod picture;
 pub mod seen;
 pub mod zone;
 
-use azure::{ResourceId, model::ConnectionStatus};
+use azure::ResourceId;
 
 /// `properties.provisioningState` as documents have it; what has none is there.
 fn provisioning(document: &serde_json::Value) -> String {
     document["properties"]["provisioningState"].as_str().unwrap_or("Succeeded").to_owned()
-}
-
-/// A connection's state, in Azure's words.
-const fn status(status: ConnectionStatus) -> &'static str {
-    match status {
-        ConnectionStatus::Approved => "Approved",
-        ConnectionStatus::Pending => "Pending",
-        ConnectionStatus::Rejected => "Rejected",
-        ConnectionStatus::Disconnected => "Disconnected",
-    }
 }
 
 /// The resource group's name, or nothing.

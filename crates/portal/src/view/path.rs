@@ -2,8 +2,8 @@
 //! something were otherwise.
 
 use azure::ResourceId;
-use explain::{Cause, Edit, Role, Verdict, fix::Step as FixStep, place, render::words};
-use network::{Hop, Network, NextHop, Responder, Vantage};
+use explain::{Cause, Edit, Fix, Role, Verdict, fix::Step as FixStep, place, render::words};
+use network::{Disposition, Hop, Network, NextHop, Responder, Vantage};
 
 use super::seen::{self, Seen};
 
@@ -28,8 +28,8 @@ pub enum Spot {
 /// A step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// In words.
-    pub text: String,
+    /// What happens.
+    pub hop: Hop,
     /// Whether it is about the name, and not about packets.
     pub about_name: bool,
     /// Where it leads.
@@ -45,16 +45,16 @@ pub struct Path {
     pub name: String,
     /// The way.
     pub steps: Vec<Step>,
-    /// How it ends, in words.
-    pub end: String,
+    /// How it ends.
+    pub end: Disposition,
     /// Whether it ends at the cluster.
     pub connects: bool,
     /// How the client fares with the cluster.
     pub verdict: Verdict,
     /// Why its kubeconfig does not work.
     pub cause: Option<Cause>,
-    /// What cures that, in words, with the commands.
-    pub fixes: Vec<(String, Vec<String>)>,
+    /// What cures that.
+    pub fixes: Vec<Fix>,
 }
 
 impl Path {
@@ -68,27 +68,24 @@ impl Path {
 pub fn path(network: &Network, vantage: &Vantage, cluster: &ResourceId, role: Role) -> Option<Path> {
     let found = explain::explain(network, vantage, cluster)?;
     let answer = found.name(role)?;
-    let mut steps = Vec::new();
-    for hop in &answer.trace.hops {
-        let (text, about_name) = match (words::name_step(hop), words::packet_step(hop)) {
-            (Some(text), _) => (text, true),
-            (None, Some(text)) => (text, false),
-            (None, None) => continue,
-        };
-        steps.push(Step { text, about_name, spot: spot(network, hop) });
-    }
-    let fixes = explain::fixes(network, &found);
-    let command = |command: &explain::edit::Command| command.text.clone();
+    let step =
+        |hop: &Hop| Step { hop: hop.clone(), about_name: words::name_step(hop).is_some(), spot: spot(network, hop) };
     Some(Path {
         start: start(network, vantage),
         name: answer.name.to_string(),
-        steps,
-        end: answer.trace.disposition.sentence(),
+        steps: answer.trace.hops.iter().map(step).collect(),
+        end: answer.trace.disposition.clone(),
         connects: answer.connects,
         verdict: found.verdict,
         cause: found.cause.clone(),
-        fixes: fixes.iter().map(|fix| (fix.title.clone(), fix.commands.iter().map(command).collect())).collect(),
+        fixes: explain::fixes(network, &found),
     })
+}
+
+/// How the question ends; `None` if it ends at the cluster, or there is no such question.
+pub fn end(network: &Network, vantage: &Vantage, cluster: &ResourceId, role: Role) -> Option<Disposition> {
+    let found = explain::explain(network, vantage, cluster)?;
+    found.name(role).filter(|answer| !answer.connects).map(|answer| answer.trace.disposition.clone())
 }
 
 /// The spot that a vantage is.
@@ -135,9 +132,15 @@ fn spot(network: &Network, hop: &Hop) -> Option<Spot> {
 /// Something that could be otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WhatIf {
-    /// In words; no two offers have the same.
-    pub title: String,
-    edits: Vec<Edit>,
+    /// What is done to the estate, in this order.
+    pub edits: Vec<Edit>,
+}
+
+impl WhatIf {
+    /// What names it in a query, whatever the reader's language; no two offers have the same.
+    pub fn key(&self) -> String {
+        self.edits.iter().map(Edit::describe).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// What could be otherwise, as far as it matters to how `vantage` fares with `cluster`: the settings
@@ -171,9 +174,8 @@ pub fn offers(network: &Network, vantage: &Vantage, cluster: &ResourceId) -> Vec
     }
     let mut offers: Vec<WhatIf> = Vec::new();
     for edits in edits.into_iter().filter(|edits| !edits.is_empty()) {
-        let title = edits.iter().map(Edit::describe).collect::<Vec<_>>().join(", ");
-        if apply(network, &edits).is_some() && offers.iter().all(|held| held.title != title) {
-            offers.push(WhatIf { title, edits });
+        if apply(network, &edits).is_some() && offers.iter().all(|held| held.edits != edits) {
+            offers.push(WhatIf { edits });
         }
     }
     offers

@@ -314,8 +314,7 @@ fn outside(network: &Network, picture: &mut Picture, wide: i32) -> i32 {
             .resource()
             .and_then(|id| network.client(id))
             .and_then(|client| client.gateway.as_ref().or(client.site.as_ref()).map(|way| format!("⇌ {}", way.name())));
-        let lines = [Some(vantage.describe().to_owned()), via];
-        spots.push((Spot::Outside(vantage.clone()), vantage.name(), lines.into_iter().flatten().collect()));
+        spots.push((Spot::Outside(vantage.clone()), vantage.name(), via.into_iter().collect()));
     }
     let columns = (wide / (BOX_W + GAP)).max(2);
     let rows = (i32::try_from(spots.len()).unwrap_or(i32::MAX) + columns - 1) / columns;

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use azure::ResourceId;
 use explain::{Code, Explanation, NameAnswer, Role, Verdict};
-use network::{Disposition, Network, Vantage};
+use network::{Disposition, Network, Responder, Vantage};
 
 /// What became of one name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,7 +31,7 @@ pub struct Seen {
     /// How the client fares.
     pub verdict: Verdict,
     /// Who answers its names.
-    pub answered_by: String,
+    pub answered_by: Option<Responder>,
     /// Why the kubeconfig does not work here.
     pub cause: Option<(Code, String)>,
 }
@@ -45,7 +45,7 @@ impl Seen {
             private: mark(found.name(Role::PrivateFqdn)),
             public: mark(found.name(Role::PublicFqdn)),
             verdict: found.verdict,
-            answered_by: name.and_then(NameAnswer::responder).map(|who| who.describe()).unwrap_or_default(),
+            answered_by: name.and_then(NameAnswer::responder),
             cause: found.cause.as_ref().map(|cause| (cause.code, cause.sentence.clone())),
         }
     }

@@ -46,6 +46,11 @@ impl Browser {
         self.send(Request::get(path).header(header::HOST, HOST), String::new()).await
     }
 
+    async fn get_in_japanese(&self, path: &str) -> String {
+        let request = Request::get(path).header(header::HOST, HOST).header(header::ACCEPT_LANGUAGE, "ja");
+        self.send(request, String::new()).await.into_body()
+    }
+
     /// Presses a button of cluster `a`'s page, with the page's own token unless another is given.
     async fn press(&self, act: &str, origin: &str, csrf: Option<&str>) -> Response<String> {
         let page = self.get(&format!("/cluster?id={}", cluster("a"))).await.into_body();
@@ -175,8 +180,46 @@ async fn an_unreachable_api_server_is_the_azure_portals_own_error_and_says_why()
 #[tokio::test]
 async fn the_page_speaks_the_readers_language() {
     let owner = Browser::inside(None).await;
-    let request = Request::get("/").header(header::HOST, HOST).header(header::ACCEPT_LANGUAGE, "ja");
-    let page = owner.send(request, String::new()).await.into_body();
+    let page = owner.get_in_japanese("/").await;
     assert!(page.contains("lang=\"ja\"") && page.contains("API サーバー アドレス"));
     assert!(owner.get("/").await.body().contains("API server address"));
+}
+
+#[tokio::test]
+async fn a_path_is_told_in_japanese() {
+    let owner = Browser::inside(None).await;
+    let mut told = String::new();
+    for (from, to, by, change) in [
+        ("vm-linked", "b", "private", ""),
+        ("vm-unlinked", "a", "private", ""),
+        ("laptop", "b", "private", "enable the public FQDN of b"),
+    ] {
+        let id = cluster(to);
+        let change = change.replace(' ', "+");
+        let page = owner.get_in_japanese(&format!("/path?id={id}&from={from}&by={by}&if={change}")).await;
+        let way = page.split("<div class=\"columns\">").nth(1).unwrap();
+        let way = way.split("<section aria-labelledby=\"d").next().unwrap();
+        told += &format!("== {from} → {to}\n{}\n", text(way));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn an_unreachable_api_server_is_explained_in_japanese() {
+    let owner = Browser::inside(None).await;
+    let page = owner.get_in_japanese(&format!("/kubernetes?id={}", cluster("a"))).await;
+    for part in [
+        "ネットワーク エラー",
+        "に到達できないか、API サーバーがビジー状態で応答できません",
+        "パブリック DNS に a.a-zone.privatelink.japaneast.azmk8s.io という名前はありません (NXDOMAIN)",
+    ] {
+        assert!(page.contains(part), "no {part:?} in {page}");
+    }
+}
+
+/// What a reader sees of a piece of a page, a line for each element.
+fn text(markup: &str) -> String {
+    let pieces = markup.split('<').filter_map(|piece| piece.split_once('>'));
+    let pieces = pieces.map(|(_, text)| text.trim()).filter(|text| !text.is_empty());
+    pieces.collect::<Vec<_>>().join("\n")
 }

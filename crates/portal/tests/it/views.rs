@@ -20,7 +20,7 @@ fn the_overview_shows_which_address_why_and_who_can_resolve_it() {
     let mut told = String::new();
     for name in ["a", "b"] {
         let view = cluster::overview(&network, &stage::cluster(name)).unwrap();
-        told += &format!("{name} shows {} because {}\n", view.shown.unwrap(), view.because);
+        told += &format!("{name} shows {} because {}\n", view.shown.unwrap(), view.because.sentence());
         for address in view.addresses {
             told += &format!(
                 "  {:?} {}: public DNS {:?}, zone {:?} for {:?}{}\n",
@@ -96,7 +96,7 @@ fn a_path_is_told_step_by_step_and_a_what_if_says_for_whom_it_changes() {
     let now = path::path(&network, laptop, &b, Role::PrivateFqdn).unwrap();
     assert!(!now.connects && !now.fixes.is_empty());
     let offers = path::offers(&network, laptop, &b);
-    let offer = offers.iter().find(|offer| offer.title == "enable the public FQDN of b").unwrap();
+    let offer = offers.iter().find(|offer| offer.key() == "enable the public FQDN of b").unwrap();
     let difference = path::what_if(&network, laptop, &b, Role::PublicFqdn, offer).unwrap();
     assert!(difference.path.unwrap().connects, "the VPN client connects by it");
     let changed: Vec<String> = difference.changed.iter().map(|(before, _)| before.vantage.name()).collect();
