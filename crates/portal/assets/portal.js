@@ -147,22 +147,22 @@ function zoom(pane, factor) {
   canvas.scrollTo(middle[0] * next, middle[1] * next);
 }
 
-function open(pane) {
+function start(pane) {
   const { svg, canvas } = pictureOf(pane);
   // How much room there is is asked while the picture takes none, so that it is laid out once.
   svg.style.display = "none";
   const scale = Math.max(fitting(pane), READABLE);
   svg.style.display = "";
   draw(pane, scale);
-  const start = svg.querySelector(".ring");
-  if (!start) return;
-  const [x, y] = ["x", "y"].map((name) => Number(start.getAttribute(name)) * scale);
+  const ring = svg.querySelector(".ring");
+  if (!ring) return;
+  const [x, y] = ["x", "y"].map((name) => Number(ring.getAttribute(name)) * scale);
   canvas.scrollTo(x - canvas.clientWidth / 3, y - canvas.clientHeight / 3);
 }
 
 for (const pane of document.querySelectorAll("[data-pane]")) {
   const { canvas } = pictureOf(pane);
-  open(pane);
+  start(pane);
   canvas.addEventListener("wheel", (event) => {
     if (!event.ctrlKey) return;
     event.preventDefault();

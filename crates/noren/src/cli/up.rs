@@ -64,11 +64,13 @@ pub(super) async fn run(options: UpOptions, out: &mut impl Write) -> anyhow::Res
     };
     wait_for_release(&data).await?;
     let (plane, control_plane) = (options.plane, options.control_plane);
-    let lab = Lab::start(LabOptions { data: Some(data.clone()), pace, plane, control_plane }).await?;
+    let lab = Lab::start(LabOptions { data: Some(data.clone()), pace, plane, control_plane, portal: true }).await?;
     let status = lab.status();
     match options.output {
         Output::Json => writeln!(out, "{}", serde_json::to_string(&status)?)?,
-        Output::Table => write!(out, "{}", welcome(&status, &lab.portal_link(), started, scratch.is_some()))?,
+        Output::Table => {
+            write!(out, "{}", welcome(&status, &lab.portal_link().unwrap_or_default(), started, scratch.is_some()))?
+        }
     }
     out.flush()?;
     tokio::select! {

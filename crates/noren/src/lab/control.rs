@@ -21,7 +21,7 @@ use super::{
 #[derive(Clone)]
 pub(super) struct Control {
     reporter: Reporter,
-    portal: Arc<portal::Portal>,
+    portal: Option<Arc<portal::Portal>>,
     token: Arc<Redacted<String>>,
     shutdown: CancellationToken,
 }
@@ -30,7 +30,7 @@ impl Control {
     /// Controls for whoever shows `token`.
     pub(super) fn new(
         reporter: Reporter,
-        portal: Arc<portal::Portal>,
+        portal: Option<Arc<portal::Portal>>,
         token: Redacted<String>,
         shutdown: CancellationToken,
     ) -> Self {
@@ -49,7 +49,9 @@ impl Control {
                 self.shutdown.cancel();
                 Some(reply(StatusCode::ACCEPTED, &json!({})))
             }
-            (&Method::POST, "portal") => Some(reply(StatusCode::OK, &PortalLink { url: self.portal.link() })),
+            (&Method::POST, "portal") => {
+                self.portal.map(|portal| reply(StatusCode::OK, &PortalLink { url: portal.link() }))
+            }
             (&Method::POST, "stand" | "look") => {
                 let Ok(StandRequest { vantage }) = serde_json::from_slice(&body) else {
                     return Some(reply(StatusCode::BAD_REQUEST, &json!({"error": "the body names no vantage"})));

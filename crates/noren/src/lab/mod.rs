@@ -81,6 +81,8 @@ pub(crate) struct LabOptions {
     pub(crate) plane: PlaneChoice,
     /// What stands behind the endpoints of clusters that do not choose for themselves.
     pub(crate) control_plane: ControlPlane,
+    /// Whether there is a portal.
+    pub(crate) portal: bool,
 }
 
 /// Which data plane carries connections. The proxies are there in any case.
@@ -96,9 +98,10 @@ pub(crate) enum PlaneChoice {
 }
 
 impl LabOptions {
-    /// A lab that leaves nothing behind.
+    /// A lab that leaves nothing behind, and that nobody looks at.
     pub(crate) fn ephemeral() -> Self {
-        Self { data: None, pace: Pace::Instant, plane: PlaneChoice::Auto, control_plane: ControlPlane::Embedded }
+        let control_plane = ControlPlane::Embedded;
+        Self { data: None, pace: Pace::Instant, plane: PlaneChoice::Auto, control_plane, portal: false }
     }
 }
 
@@ -113,7 +116,7 @@ pub(crate) struct Lab {
     control_planes: Arc<ControlPlanes>,
     running: Running,
     authority_pem: String,
-    portal: Arc<::portal::Portal>,
+    portal: Option<Arc<::portal::Portal>>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
@@ -192,17 +195,21 @@ impl Lab {
         let running = running(&plane, url);
         let authority_pem = authority.certificate_pem().to_owned();
         let tls = tls(&authority)?;
-        let looked_at = portal::PortalLab {
-            network: Arc::clone(&network),
-            revisions,
-            plane: plane.clone(),
-            listening: listening.clone(),
-            url: running.url.clone(),
-            sign_in: running.sign_in.clone(),
-            authority_pem: authority_pem.clone(),
-        };
-        let (portal, portal_listener) = portal::open(looked_at, self::listener(&store, PORTAL_PORT_KEY).await?)?;
-        tasks.spawn(::portal::serve(Arc::clone(&portal), portal_listener, shutdown.clone()));
+        let mut portal = None;
+        if options.portal {
+            let looked_at = portal::PortalLab {
+                network: Arc::clone(&network),
+                revisions,
+                plane: plane.clone(),
+                listening: listening.clone(),
+                url: running.url.clone(),
+                sign_in: running.sign_in.clone(),
+                authority_pem: authority_pem.clone(),
+            };
+            let (opened, listener) = portal::open(looked_at, self::listener(&store, PORTAL_PORT_KEY).await?)?;
+            tasks.spawn(::portal::serve(Arc::clone(&opened), listener, shutdown.clone()));
+            portal = Some(opened);
+        }
         let lab = Self {
             options,
             plane,
@@ -256,9 +263,9 @@ impl Lab {
         self.shutdown.cancelled().await;
     }
 
-    /// A link to the portal that lets one browser in, once.
-    pub(crate) fn portal_link(&self) -> String {
-        self.portal.link()
+    /// A link to the portal, if there is one, that lets one browser in, once.
+    pub(crate) fn portal_link(&self) -> Option<String> {
+        self.portal.as_ref().map(|portal| portal.link())
     }
 
     /// The lab's state.
@@ -321,7 +328,7 @@ impl Lab {
 
     fn control(&self) -> Arc<control::Control> {
         let token = Redacted::new(self.running.control_token.clone());
-        Arc::new(control::Control::new(self.reporter(), Arc::clone(&self.portal), token, self.shutdown.clone()))
+        Arc::new(control::Control::new(self.reporter(), self.portal.clone(), token, self.shutdown.clone()))
     }
 
     fn write_client_files(&self) -> anyhow::Result<()> {

@@ -1,8 +1,9 @@
-//! The portal in a real Chromium: `portal.mjs` reads every page and clicks through the article's scenario.
+//! The portal in a real Chromium: `portal/main.mjs` reads every page and clicks through the article's scenario, what
+//! the activity log shows of other clients, a VPN client's path with its what-ifs, and every page in Japanese.
 
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bench::{Lab, client, said};
 
@@ -24,7 +25,7 @@ fn packages() -> Option<PathBuf> {
 #[test]
 fn a_reader_sees_why_two_clusters_show_different_addresses_turns_one_off_and_watches_what_follows() {
     let (Some(node), Some(chromium), Some(packages)) = (client("node"), client("chromium"), packages()) else { return };
-    let Some(lab) = Lab::with_group() else { return };
+    let (Some(az), Some(lab)) = (client("az"), Lab::with_group()) else { return };
     let cluster = |name: &str, options: &str| {
         let create = format!("aks create -g rg -n {name} --enable-private-cluster --no-ssh-key {options}");
         lab.az(&create)["id"].as_str().unwrap().to_owned()
@@ -38,8 +39,13 @@ fn a_reader_sees_why_two_clusters_show_different_addresses_turns_one_off_and_wat
     let screenshots = std::env::var_os("NOREN_SCREENSHOTS").map_or_else(|| lab.path("screenshots"), PathBuf::from);
     fs_err::create_dir_all(&screenshots).unwrap();
     let mut reader = lab.program(node);
-    reader.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/portal.mjs")).arg(link.trim());
-    reader.arg(chromium.path()).arg(packages).arg(screenshots).args([a, b]);
+    let stories = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/portal");
+    let given = json!({
+        "link": link.trim(), "chromium": chromium.path(), "modules": packages, "screenshots": screenshots,
+        "az": az.path(), "a": a, "b": b,
+        "office": format!("{stories}/office.json"), "broken": format!("{stories}/broken.json"),
+    });
+    reader.arg(format!("{stories}/main.mjs")).arg(given.to_string());
     let seen: Value = serde_json::from_str(&said(&mut reader)).expect("what it saw");
     for (page, ready) in seen["pages"].as_object().unwrap() {
         assert!(ready.as_u64().unwrap() < READY_MS_MAX, "{page} was ready after {ready} ms");

@@ -156,7 +156,7 @@ pub fn end(disposition: &Disposition) -> String {
         }
         Disposition::ClusterStopped { cluster } => format!("クラスター {} は停止しています", cluster.name()),
         Disposition::PortClosed { to, port } => format!("{to} のポート {port} では何も待ち受けていません"),
-        Disposition::NameServer { to } => format!("{to} は DNS サーバーで、名前解決以外には応答しません"),
+        Disposition::NameServer { to, .. } => format!("{to} は DNS サーバーで、名前解決以外には応答しません"),
         Disposition::SourceNotAuthorized { cluster, source } => {
             format!("クラスター {} の承認済み IP 範囲に {source} が含まれていません", cluster.name())
         }

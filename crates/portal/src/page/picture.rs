@@ -76,9 +76,9 @@ fn lines(picture: &Picture, kind: LineKind) -> Markup {
         LineKind::Tunnel => "tunnel",
     };
     let points = |line: &Line| line.points.iter().map(|(x, y)| format!("{x} {y}")).collect::<Vec<_>>().join("L");
-    let way: String =
-        picture.lines.iter().filter(|line| line.kind == kind).map(|line| format!("M{}", points(line))).collect();
-    html! { @if !way.is_empty() { path class={ "line " (class) } d=(way); } }
+    let of_kind = picture.lines.iter().filter(|line| line.kind == kind);
+    let way = of_kind.fold(String::new(), |way, line| way + "M" + &points(line));
+    html! { @if !way.is_empty() { path class={ "line " (class) } d=(way) {} } }
 }
 
 fn framed(reader: &Reader, frame: &Frame) -> Markup {
@@ -122,9 +122,9 @@ fn boxed(reader: &Reader, node: &Node) -> Markup {
         @if shortened { title { (title) @for line in &lines { " · " (line) } } }
         rect class={ "box " (class) @if node.has_cluster { " cluster" } } x=(node.x) y=(node.y) width=(node.w) height=(node.h) rx="5" {}
         text class="title" x=(node.x + 10) y=(node.y + 20) { (short(title, title_chars)) }
-        @for (index, line) in (1..).zip(&lines) {
-            text class="detail" x=(node.x + 10) y=(node.y + 20 + 17 * index) { (short(line, line_chars)) }
-        }
+        @if !lines.is_empty() { g class="detail" {
+            @for (index, line) in (1..).zip(&lines) { text x=(node.x + 10) y=(node.y + 20 + 17 * index) { (short(line, line_chars)) } }
+        } }
     };
     html! {
         @match page {

@@ -73,9 +73,8 @@ pub(super) fn provisioning<'a>(reader: &Reader, state: &'a str) -> &'a str {
 
 /// Why no API server answered: what the way there said, and in Japanese `end`, which is the same of the model.
 pub(super) fn unreachable(reader: &Reader, said: &str, end: Option<&Disposition>) -> Markup {
-    match (reader.language, end) {
-        (Japanese, Some(end)) => html! { (japanese::end(end)) },
-        _ => html! { span lang="en" { (said) } },
+    html! {
+        @if let (Japanese, Some(end)) = (reader.language, end) { (japanese::end(end)) } @else { span lang="en" { (said) } }
     }
 }
 

@@ -1,0 +1,27 @@
+// The path as a VPN client has it, and every what-if that is offered there.
+import assert from "node:assert/strict";
+
+import { at, id } from "./browser.mjs";
+
+export default async function paths({ origin, page, accessible, b }) {
+  await page.goto(origin + at("/path", id(b)));
+  await page.selectOption("#from", await page.locator("#from option", { hasText: "VPN client" }).getAttribute("value"));
+  await page.click("form.bar button");
+  await page.waitForSelector(".topology .ring.start");
+  assert.match(await page.textContent("h1"), /^gw → aks-private/);
+  assert.match(await page.textContent(".steps"), /asks public DNS/);
+
+  const offers = await page.locator("#if option").evaluateAll((options) => options.map((option) => option.value).filter(Boolean));
+  for (const offered of [/^enable the public FQDN/, /^stop cluster/, /^link zone .* to office/, /peer office with/]) {
+    const offer = offers.find((text) => offered.test(text));
+    assert.ok(offer, `${offered} is not among ${offers.join("; ")}`);
+    await page.selectOption("#if", offer);
+    await page.click("form.bar button");
+    await page.locator("#then", { hasText: offer }).waitFor();
+    const changed = await page.textContent("section[aria-labelledby=differs]");
+    // A link changes what the network's own machines are told, and not what a client outside is.
+    if (/^link/.test(offer)) assert.match(changed, /office\/default.*resolves, does not connect/s);
+    if (/^stop/.test(offer)) assert.match(changed, /Does not connect/);
+    await accessible(page, `/path if ${offer}`);
+  }
+}
