@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    num::NonZeroUsize,
     process::{Child, Command, ExitCode, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// Threads of each proxy.
-const THREADS: usize = 2;
+const THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 /// How long a proxy may take to listen.
 const START_MAX: Duration = Duration::from_secs(5);
 const REQUEST: &[u8] = b"CONNECT 10.224.0.4:443 HTTP/1.1\r\nHost: 10.224.0.4:443\r\n\r\n";
@@ -131,16 +132,16 @@ impl Backend for Behind {
 /// It cannot listen.
 #[expect(clippy::print_stdout, reason = "this is how the other process learns where it listens")]
 pub(crate) fn serve(server: u16) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     let sketch = Sketch::new().network("aks", "10.224.0.0/16").nic("vm", "aks", "10.224.0.9");
     let network = Network::compile(&sketch.private_cluster("a", "aks", "10.224.0.4", true).estate());
     let Ok(vantage) = network.find_vantage("vm").cloned() else { bail!("no machine") };
     let behind = Behind(SocketAddr::from((Ipv4Addr::LOCALHOST, server)));
-    let proxy = Proxy::new(Arc::new(ArcSwap::from_pointee(network)), Arc::new(behind));
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        println!("{}", listener.local_addr()?);
-        proxy.serve(vantage, listener, CancellationToken::new()).await;
-        Ok(ExitCode::SUCCESS)
-    })
+    let proxy = Proxy::start(Arc::new(ArcSwap::from_pointee(network)), Arc::new(behind), THREADS)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let at = listener.local_addr()?;
+    proxy.serve(vantage, listener, CancellationToken::new())?;
+    println!("{at}");
+    loop {
+        std::thread::park();
+    }
 }

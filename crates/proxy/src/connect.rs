@@ -21,6 +21,15 @@ pub(crate) struct Connect {
     pub(crate) early: Vec<u8>,
 }
 
+/// What a request's head says so far.
+enum Head {
+    Unfinished,
+    /// A tunnel to there; its length in octets.
+    Tunnel(Host, u16, usize),
+    /// It is no request for a tunnel: with this status, the client is told why.
+    Refused(u16, &'static str),
+}
+
 /// Reads the request; anything but CONNECT is told what this is.
 pub(crate) async fn accept<S>(stream: &mut S) -> Result<Connect, HandshakeError>
 where
@@ -28,36 +37,35 @@ where
 {
     let mut head = Vec::with_capacity(512);
     loop {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let mut request = httparse::Request::new(&mut headers);
-        match request.parse(&head) {
-            Ok(httparse::Status::Complete(length)) => {
-                let target = request.path.unwrap_or_default().to_owned();
-                if request.method != Some("CONNECT") {
-                    refuse(stream, 405, "only CONNECT is served here: this is a noren vantage, not a web server")
-                        .await?;
-                    return Err(HandshakeError::Malformed("the method is not CONNECT"));
-                }
-                let Some((host, port)) = authority(&target) else {
-                    refuse(stream, 400, "the CONNECT target is not host:port").await?;
-                    return Err(HandshakeError::Malformed("the CONNECT target is not host:port"));
-                };
-                return Ok(Connect { host, port, early: head.split_off(length) });
+        match parse(&head) {
+            Head::Tunnel(host, port, length) => return Ok(Connect { host, port, early: head.split_off(length) }),
+            Head::Refused(status, why) => {
+                refuse(stream, status, why).await?;
+                return Err(HandshakeError::Malformed(why));
             }
-            Ok(httparse::Status::Partial) if head.len() < HEAD_MAX => {
-                if stream.read_buf(&mut head).await? == 0 {
-                    return Err(HandshakeError::Malformed("the request ended early"));
-                }
+            Head::Unfinished if stream.read_buf(&mut head).await? == 0 => {
+                return Err(HandshakeError::Malformed("the request ended early"));
             }
-            Ok(httparse::Status::Partial) => {
-                refuse(stream, 431, "the request head is too large").await?;
-                return Err(HandshakeError::Malformed("the request head is too large"));
-            }
-            Err(_) => {
-                refuse(stream, 400, "this is no HTTP request").await?;
-                return Err(HandshakeError::Malformed("neither SOCKS5 nor HTTP"));
-            }
+            Head::Unfinished => {}
         }
+    }
+}
+
+/// Apart from waiting, so that header fields take no room in what waits.
+fn parse(head: &[u8]) -> Head {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(head) {
+        Ok(httparse::Status::Complete(_)) if request.method != Some("CONNECT") => {
+            Head::Refused(405, "only CONNECT is served here: this is a noren vantage, not a web server")
+        }
+        Ok(httparse::Status::Complete(length)) => match request.path.and_then(authority) {
+            Some((host, port)) => Head::Tunnel(host, port, length),
+            None => Head::Refused(400, "the CONNECT target is not host:port"),
+        },
+        Ok(httparse::Status::Partial) if head.len() < HEAD_MAX => Head::Unfinished,
+        Ok(httparse::Status::Partial) => Head::Refused(431, "the request head is too large"),
+        Err(_) => Head::Refused(400, "this is no HTTP request"),
     }
 }
 

@@ -6,6 +6,7 @@ mod refusal;
 mod relay;
 mod server;
 mod socks5;
+mod workers;
 
 use std::io;
 

@@ -3,10 +3,11 @@
 //! Every connection asks the newest network whether and where it leads; only what the model
 //! connects is connected. The proxy never resolves or routes by itself.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use network::{Disposition, Host, Network, ResourceId, Silent, Trace, Vantage};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -15,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{HandshakeError, connect, refusal, relay::relay, socks5};
+use crate::{HandshakeError, connect, refusal, relay::relay, socks5, workers::Workers};
 
 /// Time a client has to say where it wants to go.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,43 +45,78 @@ pub trait Backend: Send + Sync + 'static {
 /// The newest network, as it is published.
 pub type CurrentNetwork = Arc<ArcSwap<Network>>;
 
-/// Serves vantages out of the newest network.
-#[derive(Clone)]
+/// Serves vantages out of the newest network, on threads of its own.
 pub struct Proxy {
+    service: Service,
+    workers: Workers,
+}
+
+impl Proxy {
+    /// A proxy over `current` in front of `backend`, with so many threads, which end with it.
+    ///
+    /// # Errors
+    /// The system has no more threads or descriptors.
+    pub fn start(current: CurrentNetwork, backend: Arc<dyn Backend>, threads: NonZeroUsize) -> io::Result<Self> {
+        Ok(Self { service: Service { current, backend }, workers: Workers::start(threads)? })
+    }
+
+    /// Accepts connections of clients that stand at `vantage` until `shutdown`.
+    ///
+    /// # Errors
+    /// The listener cannot be shared between the threads.
+    pub fn serve(
+        &self,
+        vantage: Vantage,
+        listener: std::net::TcpListener,
+        shutdown: CancellationToken,
+    ) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        // What it accepts is so from the beginning.
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
+        // Whichever thread is free takes a connection; with a socket for each, some would wait for a busy one.
+        let listeners = (0..self.workers.count()).map(|_| listener.try_clone()).collect::<io::Result<Vec<_>>>()?;
+        let (vantage, slots) = (Arc::new(vantage), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+        self.workers.spawn(listeners.into_iter().map(|listener| {
+            let place = Place { vantage: Arc::clone(&vantage), slots: Arc::clone(&slots) };
+            self.service.clone().serve(place, listener, shutdown.clone())
+        }));
+        Ok(())
+    }
+}
+
+/// Where clients stand, and how many more may.
+struct Place {
+    vantage: Arc<Vantage>,
+    slots: Arc<Semaphore>,
+}
+
+/// What is done with a connection.
+#[derive(Clone)]
+struct Service {
     current: CurrentNetwork,
     backend: Arc<dyn Backend>,
 }
 
-impl Proxy {
-    /// A proxy over `current` in front of `backend`.
-    pub fn new(current: CurrentNetwork, backend: Arc<dyn Backend>) -> Self {
-        Self { current, backend }
+impl Service {
+    async fn serve(self, at: Place, listener: std::net::TcpListener, shutdown: CancellationToken) {
+        match TcpListener::from_std(listener) {
+            Ok(listener) => _ = shutdown.run_until_cancelled(self.accept(at, listener, &shutdown)).await,
+            Err(error) => tracing::error!(vantage = %at.vantage, %error, "a vantage cannot be served"),
+        }
     }
 
-    /// Accepts connections of clients that stand at `vantage` until `shutdown`.
-    pub async fn serve(self, vantage: Vantage, listener: TcpListener, shutdown: CancellationToken) {
-        let vantage = Arc::new(vantage);
-        let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    async fn accept(self, at: Place, listener: TcpListener, shutdown: &CancellationToken) {
         loop {
-            let accepted = tokio::select! {
-                () = shutdown.cancelled() => return,
-                accepted = listener.accept() => accepted,
-            };
             // A failed accept (out of descriptors) is the client's loss; a full house, too.
-            let Ok((stream, _)) = accepted else {
+            let Ok((stream, _)) = listener.accept().await else {
                 tokio::task::yield_now().await;
                 continue;
             };
-            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
-            let (proxy, vantage, shutdown) = (self.clone(), Arc::clone(&vantage), shutdown.clone());
+            let Ok(slot) = Arc::clone(&at.slots).try_acquire_owned() else { continue };
+            let (service, vantage, shutdown) = (self.clone(), Arc::clone(&at.vantage), shutdown.clone());
             tokio::spawn(async move {
-                tokio::select! {
-                    () = shutdown.cancelled() => {}
-                    served = proxy.client(&vantage, stream) => {
-                        if let Err(error) = served {
-                            tracing::debug!(%vantage, %error, "proxy connection ended");
-                        }
-                    }
+                if let Some(Err(error)) = shutdown.run_until_cancelled(service.client(&vantage, stream)).await {
+                    tracing::debug!(%vantage, %error, "proxy connection ended");
                 }
                 drop(slot);
             });
@@ -88,7 +124,6 @@ impl Proxy {
     }
 
     async fn client(&self, vantage: &Vantage, stream: TcpStream) -> Result<(), HandshakeError> {
-        stream.set_nodelay(true)?;
         let mut stream = BufReader::with_capacity(HEAD_ROOM, stream);
         let opened = timeout(HANDSHAKE_TIMEOUT, self.handshake(vantage, &mut stream)).await;
         match opened.unwrap_or(Err(HandshakeError::TimedOut)) {

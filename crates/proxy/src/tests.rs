@@ -1,17 +1,20 @@
 //! A client at each vantage, over real loopback sockets, with a backend that names the cluster.
 
-use std::{io, sync::Arc};
+use std::{io, num::NonZeroUsize, sync::Arc};
 
 use arc_swap::ArcSwap;
 use azure::sketch::Sketch;
 use network::{Network, ResourceId};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{Backend, Proxy, Stream};
+
+/// Threads of a proxy.
+const THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
 /// Greets with the cluster's name and closes.
 struct Greeter;
@@ -25,27 +28,41 @@ impl Backend for Greeter {
     }
 }
 
-/// Connects to the proxy of `vantage` in a lab with cluster `a` in network `aks`.
-async fn stand_at(vantage: &str) -> TcpStream {
-    let sketch = Sketch::new()
-        .network("aks", "10.224.0.0/16")
-        .private_cluster("a", "aks", "10.224.0.4", true)
-        .nic("vm", "aks", "10.224.0.9")
-        .vpn_gateway("vpn", "aks");
-    let network = Network::compile(&sketch.estate());
-    let vantage = network.find_vantage(vantage).unwrap().clone();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let proxy = Proxy::new(Arc::new(ArcSwap::from_pointee(network)), Arc::new(Greeter));
-    tokio::spawn(proxy.serve(vantage, listener, CancellationToken::new()));
-    TcpStream::connect(address).await.unwrap()
+/// A client that stands somewhere, and the proxy it is connected to.
+struct Client {
+    stream: TcpStream,
+    _proxy: Proxy,
+}
+
+impl Client {
+    /// Connects to the proxy of `vantage` in front of `backend`.
+    async fn connect(sketch: Sketch, vantage: &str, backend: impl Backend) -> Self {
+        let network = Network::compile(&sketch.estate());
+        let vantage = network.find_vantage(vantage).unwrap().clone();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let current = Arc::new(ArcSwap::from_pointee(network));
+        let proxy = Proxy::start(current, Arc::new(backend), THREADS).unwrap();
+        proxy.serve(vantage, listener, CancellationToken::new()).unwrap();
+        Self { stream: TcpStream::connect(address).await.unwrap(), _proxy: proxy }
+    }
+
+    /// Connects to the proxy of `vantage` in a lab with cluster `a` in network `aks`.
+    async fn stand_at(vantage: &str) -> Self {
+        let sketch = Sketch::new()
+            .network("aks", "10.224.0.0/16")
+            .private_cluster("a", "aks", "10.224.0.4", true)
+            .nic("vm", "aks", "10.224.0.9")
+            .vpn_gateway("vpn", "aks");
+        Self::connect(sketch, vantage, Greeter).await
+    }
 }
 
 async fn http(vantage: &str, request: &str) -> String {
-    let mut stream = stand_at(vantage).await;
-    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut client = Client::stand_at(vantage).await;
+    client.stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    client.stream.read_to_string(&mut answer).await.unwrap();
     answer
 }
 
@@ -54,11 +71,11 @@ async fn connect(vantage: &str, target: &str) -> String {
 }
 
 async fn socks(vantage: &str, request: &[u8]) -> Vec<u8> {
-    let mut stream = stand_at(vantage).await;
-    stream.write_all(&[5, 1, 0]).await.unwrap();
-    stream.write_all(request).await.unwrap();
+    let mut client = Client::stand_at(vantage).await;
+    client.stream.write_all(&[5, 1, 0]).await.unwrap();
+    client.stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
+    client.stream.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer[..2], [5, 0], "no authentication is asked for");
     answer.split_off(2)
 }
@@ -121,15 +138,10 @@ async fn what_the_client_sends_early_is_passed_on() {
         }
     }
     let sketch = Sketch::new().network("aks", "10.224.0.0/16").private_cluster("a", "aks", "10.224.0.4", true);
-    let network = Network::compile(&sketch.estate());
-    let vantage = network.find_vantage("aks/default").unwrap().clone();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let proxy = Proxy::new(Arc::new(ArcSwap::from_pointee(network)), Arc::new(Echo));
-    tokio::spawn(proxy.serve(vantage, listener, CancellationToken::new()));
-    stream.write_all(b"CONNECT 10.224.0.4:443 HTTP/1.1\r\n\r\nhello").await.unwrap();
+    let mut client = Client::connect(sketch, "aks/default", Echo).await;
+    client.stream.write_all(b"CONNECT 10.224.0.4:443 HTTP/1.1\r\n\r\nhello").await.unwrap();
     let mut answer = vec![0; super::connect::ESTABLISHED.len() + 5];
-    stream.read_exact(&mut answer).await.unwrap();
+    client.stream.read_exact(&mut answer).await.unwrap();
     assert!(answer.ends_with(b"\r\n\r\nhello"));
 }
 
@@ -139,4 +151,36 @@ async fn a_browser_that_strays_here_is_told_what_this_is() {
     assert!(answer.starts_with("HTTP/1.1 405 only CONNECT is served here"), "{answer}");
     assert!(http("vm", "\u{1}\u{2}\r\n\r\n").await.starts_with("HTTP/1.1 400 "));
     assert!(http("vm", &format!("GET /{} HTTP/1.1\r\n", "a".repeat(9000))).await.starts_with("HTTP/1.1 431 "));
+}
+
+#[tokio::test]
+async fn connections_end_when_the_place_is_gone_or_the_proxy_is() {
+    struct Silent;
+    impl Backend for Silent {
+        fn open(&self, _: &ResourceId) -> io::Result<Box<dyn Stream>> {
+            let (near, far) = tokio::io::duplex(64);
+            tokio::spawn(async move { tokio::io::copy(&mut { far }, &mut tokio::io::sink()).await });
+            Ok(Box::new(near))
+        }
+    }
+    let sketch = Sketch::new().network("aks", "10.224.0.0/16").private_cluster("a", "aks", "10.224.0.4", true);
+    let network = Network::compile(&sketch.estate());
+    let vantage = network.find_vantage("aks/default").unwrap().clone();
+    let current = Arc::new(ArcSwap::from_pointee(network));
+    let proxy = Proxy::start(current, Arc::new(Silent), THREADS).unwrap();
+    let gone = CancellationToken::new();
+    let mut established = Vec::new();
+    for shutdown in [gone.clone(), CancellationToken::new()] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        proxy.serve(vantage.clone(), listener, shutdown).unwrap();
+        stream.write_all(b"CONNECT 10.224.0.4:443 HTTP/1.1\r\n\r\n").await.unwrap();
+        stream.read_exact(&mut vec![0; super::connect::ESTABLISHED.len()]).await.unwrap();
+        established.push(stream);
+    }
+    let [first, second] = &mut established[..] else { unreachable!() };
+    gone.cancel();
+    assert_eq!(first.read(&mut [0]).await.unwrap(), 0);
+    drop(proxy);
+    assert_eq!(second.read(&mut [0]).await.unwrap(), 0);
 }

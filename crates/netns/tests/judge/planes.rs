@@ -98,7 +98,7 @@ async fn differences(lab: &mut Lab, estate: &Estate, ways: &Mutex<BTreeMap<Strin
 /// What the proxy of a vantage says, and where a client that stands there sees something else.
 async fn judge(lab: &Lab, network: &Network, vantage: &Vantage) -> Option<(Vec<Way>, Vec<String>)> {
     let standing = Standing::of(network, &lab.planned(), vantage)?;
-    let door = Door::of(vantage, lab.current()).await;
+    let door = Door::of(vantage, lab.current());
     let targets = addresses(network).into_iter().flat_map(|address| PORTS.map(|port| SocketAddrV4::new(address, port)));
     let mut to_addresses = Vec::new();
     for to in others(lab, vantage, &standing, targets.collect()) {

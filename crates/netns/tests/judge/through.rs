@@ -3,7 +3,8 @@
 
 use std::{
     io,
-    net::{SocketAddr, SocketAddrV4},
+    net::{SocketAddr, SocketAddrV4, TcpListener},
+    num::NonZeroUsize,
     sync::Arc,
 };
 
@@ -11,9 +12,9 @@ use network::{ResourceId, Vantage};
 use proxy::{Backend, CurrentNetwork, Proxy, Stream};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use crate::planes::Way;
 
@@ -32,16 +33,16 @@ impl Backend for Greeter {
 /// The proxy of one vantage; ends when dropped.
 pub(crate) struct Door {
     at: SocketAddr,
-    _end: DropGuard,
+    _proxy: Proxy,
 }
 
 impl Door {
-    pub(crate) async fn of(vantage: &Vantage, current: CurrentNetwork) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    pub(crate) fn of(vantage: &Vantage, current: CurrentNetwork) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let at = listener.local_addr().expect("an address");
-        let end = CancellationToken::new();
-        tokio::spawn(Proxy::new(current, Arc::new(Greeter)).serve(vantage.clone(), listener, end.clone()));
-        Self { at, _end: end.drop_guard() }
+        let proxy = Proxy::start(current, Arc::new(Greeter), NonZeroUsize::MIN).expect("a thread");
+        proxy.serve(vantage.clone(), listener, CancellationToken::new()).expect("it serves");
+        Self { at, _proxy: proxy }
     }
 
     /// Connects to a name, by CONNECT, which alone tells why there is no address.

@@ -8,7 +8,7 @@ use azure::{Estate, ResourceId};
 use imbl::ordmap::DiffItem;
 use kube::{ApiServer, Capacity, ClusterSpec, NodeSpec, TokenUser};
 use network::Network;
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 use tokio_util::sync::CancellationToken;
 
 use super::control_plane::{self, ControlPlane, ControlPlanes};
@@ -25,22 +25,24 @@ pub(super) struct Backend {
     api_server: ApiServer,
     control_planes: Arc<ControlPlanes>,
     network: Arc<ArcSwap<Network>>,
+    /// Where API servers do their work, whoever opens connections to them.
+    runtime: Handle,
 }
 
 impl Backend {
-    /// Over the clusters of the newest network.
+    /// Over the clusters of the newest network, on the runtime this is called on.
     pub(super) fn new(
         api_server: ApiServer,
         control_planes: Arc<ControlPlanes>,
         network: Arc<ArcSwap<Network>>,
     ) -> Self {
-        Self { api_server, control_planes, network }
+        Self { api_server, control_planes, network, runtime: Handle::current() }
     }
 
     /// A pipe to the cluster's API server.
     pub(super) fn pipe(&self, cluster: &ResourceId) -> io::Result<tokio::io::DuplexStream> {
         let (near, far) = tokio::io::duplex(PIPE_BYTES);
-        tokio::spawn(self.door(cluster)?.converse(far));
+        self.runtime.spawn(self.door(cluster)?.converse(far));
         Ok(near)
     }
 

@@ -8,7 +8,7 @@ use std::{collections::HashMap, io, net::SocketAddr, sync::Arc};
 use imbl::OrdMap;
 use network::{Network, Vantage, ViewId};
 use store::{Store, Transaction};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::ports::Ports;
@@ -151,17 +151,9 @@ impl Endpoints {
 
     fn serve_vantage(&mut self, vantage: &Vantage) -> io::Result<u16> {
         let listener = self.ports.vantage(vantage)?;
-        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let stop = self.shutdown.child_token();
-        let (proxy, at, stopped) = (self.proxy.clone(), vantage.clone(), stop.clone());
-        // It listens already; thousands of listeners are told to the runtime by all of its threads.
-        tokio::spawn(async move {
-            match TcpListener::from_std(listener) {
-                Ok(listener) => proxy.serve(at, listener, stopped).await,
-                Err(error) => tracing::error!(vantage = %at, %error, "a vantage cannot be served"),
-            }
-        });
+        self.proxy.serve(vantage.clone(), listener, stop.clone())?;
         self.vantages.insert(vantage.clone(), stop);
         self.now.vantages.insert(vantage.clone(), address);
         Ok(address.port())

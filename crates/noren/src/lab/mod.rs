@@ -33,7 +33,7 @@ mod visits;
 #[cfg(target_os = "linux")]
 mod vpn_gateways;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -63,6 +63,8 @@ pub(crate) use running::{
 const AUTHORITY_KEY: &str = "/noren/authority";
 const ARM_PORT_KEY: &str = "/noren/port/arm";
 const PORTAL_PORT_KEY: &str = "/noren/port/portal";
+/// Threads that carry the proxy plane's connections. Each has a descriptor for every vantage.
+const PROXY_THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 /// How long the lab's authority and certificates are valid, in days.
 const LIFETIME_DAYS: u32 = 3650;
 /// How long stopping may take before what still runs is left behind.
@@ -167,13 +169,9 @@ impl Lab {
         revised.send_replace(network.load().revision());
 
         let dns = dns::Server::new(Arc::clone(&network), shutdown.clone());
-        let endpoints = Endpoints::new(
-            store.clone(),
-            ports.await??,
-            dns.clone(),
-            proxy::Proxy::new(Arc::clone(&network), backend.clone()),
-            shutdown.clone(),
-        );
+        let proxy = proxy::Proxy::start(Arc::clone(&network), backend.clone(), PROXY_THREADS)
+            .context("the proxies' threads do not start")?;
+        let endpoints = Endpoints::new(store.clone(), ports.await??, dns.clone(), proxy, shutdown.clone());
         // On a worker, whose queue takes thousands of listeners' tasks at less than waking a thread for each.
         let endpoints = tasks.spawn(endpoints.reconciled(network.load_full())).await??;
         let listening = endpoints.listening();
