@@ -77,6 +77,14 @@ pub(crate) async fn load(store: &Store) -> Result<Loaded, OpenError> {
     Ok(Loaded { facts, issuer, estate, operations })
 }
 
+/// The estate of a lab that does not run, read from its store.
+///
+/// # Errors
+/// When the store cannot be read, or what is in it is damaged.
+pub fn stored_estate(store: &Store) -> Result<Estate, OpenError> {
+    load_estate(store)
+}
+
 /// Reads every resource, page by page. Nearly all of the work is to understand the documents, so all processors
 /// share it while this thread puts together what they have read.
 fn load_estate(store: &Store) -> Result<Estate, OpenError> {

@@ -35,5 +35,6 @@ mod tests;
 
 pub use entra::ServicePrincipal;
 pub use hooks::{Clock, CommandResult, CommandRunner, ExtraRoutes, Publish, SystemClock};
+pub use journal::stored_estate;
 pub use operations::OperationStatus;
 pub use plane::{ManagementPlane, OpenError, Options, Pace};

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use azure::{
     Estate, Kind, ResourceId, aks,
-    model::{Model, PrivateDnsZoneMode, ResolutionPolicy},
+    model::{Model, PrivateDnsZoneMode},
 };
 use network::{AZURE_DNS, Cluster, Disposition, Host, Network, Responder, Vantage};
 use serde::Serialize;
@@ -116,8 +116,13 @@ impl Search<'_> {
         }
         self.candidates(&next)
             .into_iter()
-            .filter(|candidate| !taken.contains(candidate))
+            .filter(|candidate| !taken.contains(candidate) && !self.is_more_than_enough(&taken, candidate))
             .find_map(|candidate| self.complete(&next, taken.clone(), candidate, left - 1))
+    }
+
+    /// Whether less than these steps is known to do.
+    fn is_more_than_enough(&self, taken: &[Step], step: &Step) -> bool {
+        self.found.iter().any(|fix| fix.iter().all(|held| held == step || taken.contains(held)))
     }
 
     fn take(state: &State, step: &Step) -> Option<State> {
@@ -222,7 +227,7 @@ impl Candidates<'_> {
         steps
     }
 
-    /// Links, records and resolution policies.
+    /// Links and records.
     fn zone_edits(&self) -> Vec<Edit> {
         let mut edits = Vec::new();
         let Some(asked) = self.explanation.kubeconfig() else { return edits };
@@ -247,7 +252,7 @@ impl Candidates<'_> {
                 .find(|end| reaches(self.network, self.vantage, self.cluster, &Host::Address(end.address)));
             let address = reachable.map(|end| end.address).or(self.cluster.address);
             edits.extend(address.map(|address| Edit::Record { zone: answered, name: asked.name.clone(), address }));
-            edits.push(Edit::Redirect { link: link.clone(), policy: ResolutionPolicy::NxDomainRedirect });
+            // `NxDomainRedirect` is no cure: Azure heeds it in `privatelink` zones only, and public DNS has no such names.
             edits.push(Edit::Unlink { link });
         } else if zone.is_none()
             && let (Some(name), Some(network), PrivateDnsZoneMode::System | PrivateDnsZoneMode::None) =

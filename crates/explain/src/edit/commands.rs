@@ -1,99 +1,24 @@
 //! Edits as commands that can be pasted: `az`, Terraform, a hosts line.
 //!
-//! Source of the spellings: `az … --help` of Azure CLI 2.80, the azurerm provider's documentation (4.x).
+//! Every kind of `az` command that a fix may have is typed in a story, into the real `az` (2.91), and cures there; what is
+//! for Terraform is parsed, and its names are those of the azurerm provider's documentation (4.x). `docs/explain.md` lists both.
 
 use std::net::Ipv4Addr;
 
-use azure::{
-    Estate, Kind, ResourceId,
-    model::{Model, ResolutionPolicy},
+use azure::{Estate, Kind, ResourceId, model::Model};
+use ipnet::Ipv4Net;
+use serde_json::json;
+
+use super::{
+    Edit,
+    command::{Command, in_group, label, quoted, resource, text},
+    documents, refusal,
 };
-use serde::Serialize;
 
-use super::{Edit, documents, refusal};
-
-/// What a command is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Tool {
-    /// Azure's command line, in a shell.
-    Az,
-    /// Terraform's azurerm provider: a resource to add or an attribute to set.
-    Terraform,
-    /// A shell on the client.
-    Shell,
-    /// Words, where no command can say it.
-    Note,
-}
-
-/// A way to make an edit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Command {
-    /// What it is for.
-    pub tool: Tool,
-    /// The text to paste.
-    pub text: String,
-}
-
-impl Command {
-    pub(crate) fn az(text: impl Into<String>) -> Self {
-        Self { tool: Tool::Az, text: text.into() }
-    }
-
-    pub(crate) fn terraform(text: impl Into<String>) -> Self {
-        Self { tool: Tool::Terraform, text: text.into() }
-    }
-
-    pub(crate) fn shell(text: impl Into<String>) -> Self {
-        Self { tool: Tool::Shell, text: text.into() }
-    }
-
-    pub(crate) fn note(text: impl Into<String>) -> Self {
-        Self { tool: Tool::Note, text: text.into() }
-    }
-}
-
-/// `-g <group>`, with the subscription where the estate has more than one.
-pub(crate) fn in_group(estate: &Estate, id: &ResourceId) -> String {
-    let subscription = |end: Option<&std::sync::Arc<azure::Resource>>| end?.id().subscription().map(str::to_owned);
-    let several = subscription(estate.iter().next()) != subscription(estate.iter().next_back());
-    let group = quoted(id.group_name().unwrap_or_default());
-    match id.subscription() {
-        Some(subscription) if several => format!("-g {group} --subscription {subscription}"),
-        _ => format!("-g {group}"),
-    }
-}
-
-/// A name as a POSIX shell takes it.
-pub(crate) fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@,".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
-/// A name as Terraform takes it for a label.
-fn label(text: &str) -> String {
-    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
-    let label: String = text.chars().map(plain).collect();
-    if label.starts_with(|first: char| first.is_ascii_digit()) { format!("r_{label}") } else { label }
-}
-
-fn resource(kind: &str, name: &str, attributes: &[(&str, String)]) -> Command {
-    let width = attributes.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
-    let mut text = format!("resource \"{kind}\" \"{}\" {{\n", label(name));
-    for (key, value) in attributes {
-        text += &format!("  {key:<width$} = {value}\n");
-    }
-    Command::terraform(text + "}")
-}
-
-fn text(value: &str) -> String {
-    format!("\"{}\"", value.replace('\\', r"\\").replace('"', "\\\""))
-}
+/// Of `Microsoft.ContainerService`, where `az` has no words of its own.
+const AKS_API_VERSION: &str = "2025-05-01";
+/// Of `Microsoft.Network/dnsResolvers`, for which `az` has an extension only.
+const RESOLVER_API_VERSION: &str = "2022-07-01";
 
 fn parent(id: &ResourceId) -> ResourceId {
     id.parent().unwrap_or_else(|| id.clone())
@@ -113,22 +38,6 @@ impl Edit {
                     quoted(zone.name()),
                     quoted(link.name())
                 ))]
-            }
-            Self::Redirect { link, policy } => {
-                let zone = parent(link);
-                let policy = if *policy == ResolutionPolicy::NxDomainRedirect { "NxDomainRedirect" } else { "Default" };
-                vec![
-                    Command::az(format!(
-                        "az network private-dns link vnet update {} -z {} -n {} --resolution-policy {policy}",
-                        group(&zone),
-                        quoted(zone.name()),
-                        quoted(link.name())
-                    )),
-                    Command::terraform(format!(
-                        "resolution_policy = \"{policy}\" # azurerm_private_dns_zone_virtual_network_link of {}",
-                        link.name()
-                    )),
-                ]
             }
             Self::MakeZone { zone } => vec![
                 Command::az(format!("az network private-dns zone create {} -n {}", group(zone), quoted(zone.name()))),
@@ -200,14 +109,7 @@ impl Edit {
                     )),
                 ]
             }
-            Self::Approve { endpoint } => {
-                let service = estate.private_endpoint(endpoint).and_then(|declared| declared.service.clone());
-                let service = service.as_ref().map_or("", ResourceId::as_str);
-                vec![Command::az(format!(
-                    "az network private-endpoint-connection approve --id \"$(az network private-endpoint-connection list --id {service} \
-                     --query \"[?properties.privateEndpoint.id=='{endpoint}'].id | [0]\" -o tsv)\""
-                ))]
-            }
+            Self::Approve { endpoint } => approve(estate, endpoint),
             Self::MakeEndpoint { cluster, subnet } => make_endpoint(estate, cluster, subnet),
             Self::Allow { group: nsg, inbound, source, destination } => {
                 allow(estate, nsg, *inbound, *source, *destination)
@@ -384,15 +286,28 @@ fn transit(estate: &Estate, hub: &ResourceId, spoke: &ResourceId) -> Vec<Command
     commands
 }
 
+/// `az network private-endpoint-connection` does not know AKS.
+fn approve(estate: &Estate, endpoint: &ResourceId) -> Vec<Command> {
+    let service = estate.private_endpoint(endpoint).and_then(|declared| declared.service.clone());
+    let url = format!("{}/privateEndpointConnections", service.as_ref().map_or("", ResourceId::as_str));
+    let found = format!("value[?ends_with(properties.privateEndpoint.id, '/{}')].id | [0]", endpoint.name());
+    let body = r#"{"properties": {"privateLinkServiceConnectionState": {"status": "Approved"}}}"#;
+    vec![Command::az(format!(
+        "connection=\"$(az rest --method get --url '{url}?api-version={AKS_API_VERSION}' --query \"{found}\" --output tsv)\"\n\
+         az rest --method put --url \"$connection?api-version={AKS_API_VERSION}\" --body '{body}'"
+    ))]
+}
+
 fn make_endpoint(estate: &Estate, cluster: &ResourceId, subnet: &ResourceId) -> Vec<Command> {
     let network = parent(subnet);
     let name = documents::endpoint_name(cluster, &network);
     let block = format!(
         "resource \"azurerm_private_endpoint\" \"{}\" {{\n  name                = \"{name}\"\n  resource_group_name = {}\n  location            = \
-         \"<region>\"\n  subnet_id           = {}\n  private_service_connection {{\n    name                           = \"{name}\"\n    \
+         {}\n  subnet_id           = {}\n  private_service_connection {{\n    name                           = \"{name}\"\n    \
          private_connection_resource_id = {}\n    subresource_names              = [\"management\"]\n    is_manual_connection           = false\n  }}\n}}",
         label(&name),
         text(network.group_name().unwrap_or_default()),
+        text(&location(estate, &network)),
         text(subnet.as_str()),
         text(cluster.as_str())
     );
@@ -439,22 +354,75 @@ fn allow(estate: &Estate, group: &ResourceId, inbound: bool, source: Ipv4Addr, d
     ]
 }
 
+/// Where a resource lies, in Azure's word.
+fn location(estate: &Estate, id: &ResourceId) -> String {
+    let document = estate.get(id).map(|resource| resource.document().value());
+    let location = document.as_ref().and_then(|document| document["location"].as_str());
+    location.unwrap_or("<region>").to_owned()
+}
+
 fn make_resolver(estate: &Estate, network: &ResourceId) -> Vec<Command> {
     let Some(prefix) = documents::free_subnet(estate, network) else { return Vec::new() };
     let (group, name) = (in_group(estate, network), format!("{}-resolver", network.name()));
     let subnet = network.child(Kind::Subnet.collection(), documents::RESOLVER_SUBNET);
     let address = azure::addressing::first_usable(prefix);
-    let location = estate
-        .get(network)
-        .and_then(|resource| resource.document().value()["location"].as_str().map(str::to_owned))
-        .unwrap_or_else(|| "<region>".to_owned());
-    vec![Command::az(format!(
-        "az network vnet subnet create {group} --vnet-name {} -n {} --address-prefixes {prefix} --delegations Microsoft.Network/dnsResolvers\n\
-         az dns-resolver create {group} -n {name} -l {location} --id {}\n\
-         az dns-resolver inbound-endpoint create {group} --dns-resolver-name {name} -n in -l {location} \
-         --ip-configurations \"[{{private-ip-address:'{address}',private-ip-allocation-method:'Static',id:'{subnet}'}}]\"",
-        quoted(network.name()),
-        documents::RESOLVER_SUBNET,
-        quoted(network.as_str())
-    ))]
+    let location = location(estate, network);
+    let resolver = network
+        .group_id()
+        .map_or_else(String::new, |group| group.resource(Kind::DnsResolver.arm_type(), &name).to_string());
+    let properties = json!({"virtualNetwork": {"id": network}});
+    let configuration = json!({
+        "privateIpAddress": address, "privateIpAllocationMethod": "Static", "subnet": {"id": subnet},
+    });
+    let endpoint = json!({"location": location, "properties": {"ipConfigurations": [configuration]}});
+    vec![
+        Command::az(format!(
+            "az network vnet subnet create {group} --vnet-name {} -n {} --address-prefixes {prefix} --delegations \
+             Microsoft.Network/dnsResolvers\n\
+             az resource create --id {resolver} -l {location} --api-version {RESOLVER_API_VERSION} --properties \
+             '{properties}'\n\
+             az rest --method put --url '{resolver}/inboundEndpoints/in?api-version={RESOLVER_API_VERSION}' --body \
+             '{endpoint}'",
+            quoted(network.name()),
+            documents::RESOLVER_SUBNET,
+        )),
+        terraform_resolver(network, &name, prefix, address, &location),
+    ]
+}
+
+fn terraform_resolver(network: &ResourceId, name: &str, prefix: Ipv4Net, address: Ipv4Addr, location: &str) -> Command {
+    let (group, label) = (text(network.group_name().unwrap_or_default()), label(name));
+    let subnet = documents::RESOLVER_SUBNET;
+    Command::terraform(format!(
+        r#"resource "azurerm_subnet" "{label}" {{
+  name                 = "{subnet}"
+  resource_group_name  = {group}
+  virtual_network_name = {network_name}
+  address_prefixes     = ["{prefix}"]
+  delegation {{
+    name = "resolver"
+    service_delegation {{
+      name = "Microsoft.Network/dnsResolvers"
+    }}
+  }}
+}}
+resource "azurerm_private_dns_resolver" "{label}" {{
+  name                = "{name}"
+  resource_group_name = {group}
+  location            = "{location}"
+  virtual_network_id  = {network_id}
+}}
+resource "azurerm_private_dns_resolver_inbound_endpoint" "{label}" {{
+  name                    = "in"
+  private_dns_resolver_id = azurerm_private_dns_resolver.{label}.id
+  location                = "{location}"
+  ip_configurations {{
+    subnet_id                    = azurerm_subnet.{label}.id
+    private_ip_address           = "{address}"
+    private_ip_allocation_method = "Static"
+  }}
+}}"#,
+        network_name = text(network.name()),
+        network_id = text(network.as_str()),
+    ))
 }

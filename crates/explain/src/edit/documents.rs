@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use azure::{
     Change, DnsName, Estate, Kind, Resource, ResourceId, addressing, aks,
-    model::{ManagedCluster, Model, ResolutionPolicy},
+    model::{ManagedCluster, Model},
 };
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
@@ -25,10 +25,6 @@ pub(super) fn changes(edit: &Edit, estate: &Estate) -> Result<Vec<Change>, EditE
             vec![put(link, &json!({"location": "global", "properties": properties}))]
         }
         Edit::Unlink { link } => vec![Change::Delete(link.clone())],
-        Edit::Redirect { link, policy } => {
-            let policy = if *policy == ResolutionPolicy::NxDomainRedirect { "NxDomainRedirect" } else { "Default" };
-            vec![amend(estate, link, "virtual network link", json!({"resolutionPolicy": policy}))?]
-        }
         Edit::MakeZone { zone } => vec![put(zone.clone(), &json!({"location": "global", "properties": {}}))],
         Edit::Record { zone, name, address } => record(estate, zone, name, *address),
         Edit::Peer { a, b } => [(a, b), (b, a)].into_iter().map(|(from, to)| peer(estate, from, to)).collect(),

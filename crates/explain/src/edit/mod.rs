@@ -3,16 +3,18 @@
 //!
 //! `fix` proposes them, `--what-if` tries them.
 
+mod command;
 mod commands;
 mod documents;
 mod refusal;
 
 use std::net::Ipv4Addr;
 
-use azure::{Change, DnsName, Estate, ResourceId, model::ResolutionPolicy};
+use azure::{Change, DnsName, Estate, ResourceId};
 
-pub use commands::{Command, Tool};
-pub(crate) use commands::{hosts_line, in_group, quoted};
+pub use command::{Command, Tool, az_kinds};
+pub(crate) use command::{in_group, quoted};
+pub(crate) use commands::hosts_line;
 
 /// A change of an estate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,13 +30,6 @@ pub enum Edit {
     Unlink {
         /// The link.
         link: ResourceId,
-    },
-    /// Says what happens when a linked zone does not have a name.
-    Redirect {
-        /// The link.
-        link: ResourceId,
-        /// Its `resolutionPolicy`.
-        policy: ResolutionPolicy,
     },
     /// Makes a private DNS zone in the resource group of another resource.
     MakeZone {
@@ -209,16 +204,6 @@ impl Edit {
         match self {
             Self::Link { zone, network } => format!("link zone {} to {}", zone.name(), network.name()),
             Self::Unlink { link } => format!("remove link {} from zone {}", link.name(), parent_name(link)),
-            Self::Redirect { link, policy: ResolutionPolicy::NxDomainRedirect } => {
-                format!(
-                    "let link {} of zone {} ask public DNS for what the zone does not have",
-                    link.name(),
-                    parent_name(link)
-                )
-            }
-            Self::Redirect { link, .. } => {
-                format!("let zone {} alone answer by link {}", parent_name(link), link.name())
-            }
             Self::MakeZone { zone } => format!("make private DNS zone {}", zone.name()),
             Self::Record { zone, name, address } => format!("make zone {} say {address} for {name}", zone.name()),
             Self::Peer { a, b } => format!("peer {} with {}, both halves", a.name(), b.name()),

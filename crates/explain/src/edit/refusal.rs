@@ -24,9 +24,7 @@ pub(super) fn check(edit: &Edit, estate: &Estate) -> Result<(), EditError> {
                 None => Ok(()),
             }
         }
-        Edit::Unlink { link } | Edit::Redirect { link, .. } => {
-            exists(estate, link, Kind::VirtualNetworkLink, "virtual network link")
-        }
+        Edit::Unlink { link } => exists(estate, link, Kind::VirtualNetworkLink, "virtual network link"),
         Edit::Peer { a, b } => {
             let space = |id: &ResourceId| {
                 let network = estate.virtual_network(id);

@@ -354,6 +354,21 @@ fn open_store(data: Option<&DataDir>) -> anyhow::Result<Store> {
     }
 }
 
+/// The estate of the lab in `data`, which does not run. Nothing is written there: a copy of the store is opened, and while it
+/// is made no lab begins. `None` where a process has the store.
+pub(crate) fn estate_at_rest(data: &DataDir) -> anyhow::Result<Option<Estate>> {
+    let original = fs_err::File::open(data.store())?;
+    if original.file().try_lock_shared().is_err() {
+        return Ok(None);
+    }
+    let scratch = tempfile::tempdir()?;
+    let copy = scratch.path().join("lab.redb");
+    fs_err::copy(data.store(), &copy)?;
+    drop(original);
+    let store = Store::open(&copy).context("the lab's data cannot be read")?;
+    Ok(Some(arm::stored_estate(&store)?))
+}
+
 /// The lab's authority: made the first time, then always the same.
 async fn authority(store: &Store) -> anyhow::Result<Authority> {
     if let Some(stored) = store.get(AUTHORITY_KEY)? {

@@ -66,13 +66,26 @@ impl Arm {
         self.send(Method::PUT, path, Some(&body))["id"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// Changes one property of a resource.
+    pub(crate) fn change(&self, path: &str, property: &str, value: &Value) {
+        let mut properties = self.get(path)["properties"].take();
+        properties[property] = value.clone();
+        self.put(path, &properties);
+    }
+
     /// A private cluster `name` in a subnet, or a public one.
     pub(crate) fn put_cluster(&self, name: &str, subnet: Option<&str>) -> Value {
+        self.put_cluster_with(name, subnet, &json!({}))
+    }
+
+    /// The same with more settings of its `apiServerAccessProfile`.
+    pub(crate) fn put_cluster_with(&self, name: &str, subnet: Option<&str>, access: &Value) -> Value {
         let mut pool = json!({"name": "nodepool1", "count": 1, "vmSize": "Standard_D2s_v3", "mode": "System"});
         if let Some(subnet) = subnet {
             pool["vnetSubnetID"] = json!(self.id(subnet));
         }
-        let access = json!({"enablePrivateCluster": subnet.is_some()});
+        let mut access = access.clone();
+        access["enablePrivateCluster"] = json!(subnet.is_some());
         let properties = json!({"dnsPrefix": name, "agentPoolProfiles": [pool], "apiServerAccessProfile": access});
         let body = json!({"location": "japaneast", "identity": {"type": "SystemAssigned"}, "properties": properties});
         self.send(Method::PUT, &cluster(name), Some(&body))
@@ -95,7 +108,17 @@ impl Arm {
 
     /// Starts or stops a cluster.
     pub(crate) fn act(&self, name: &str, action: &str) {
-        self.send(Method::POST, &format!("{}/{action}", cluster(name)), Some(&json!({})));
+        self.post(&format!("{}/{action}", cluster(name)));
+    }
+
+    /// Has an action of a resource done.
+    pub(crate) fn post(&self, path: &str) {
+        self.send(Method::POST, path, Some(&json!({})));
+    }
+
+    /// The id of another group of the subscription.
+    pub(crate) fn group(&self, name: &str) -> String {
+        self.group.replace("/rg", &format!("/{name}"))
     }
 
     /// Reads a resource or a collection.

@@ -5,105 +5,13 @@
 use serde_json::{Value, json};
 
 use crate::{
-    arm::Arm,
-    bench::{Background, Lab, User, client, said},
-    verdicts::{HEALTHY, Row, UNSEEN, judge, row},
+    bench::{Background, client, refused, said, says},
+    stage::Stage,
+    verdicts::{HEALTHY, Row, UNSEEN, row},
 };
 
 /// What a kubeconfig with the private name comes to where only the public one resolves.
 const ONLY_PUBLIC: &str = "KUBECONFIG_HAS_PRIVATE_NAME_BUT_ONLY_PUBLIC_RESOLVES";
-
-/// A lab and its estate: networks `name` of `PREFIX.0.0/16` with the subnet `s` and the machine `vm-name`.
-struct Stage {
-    lab: Lab,
-    arm: Arm,
-}
-
-impl Stage {
-    fn new() -> Option<Self> {
-        client("kubectl")?;
-        let lab = Lab::in_kernel_bare(User::Own)?;
-        let arm = Arm::of(&lab);
-        Some(Self { lab, arm })
-    }
-
-    fn network(&self, name: &str, prefix: &str) {
-        let space = json!({"addressSpace": {"addressPrefixes": [format!("{prefix}.0.0/16")]}});
-        self.arm.put(&format!("virtualNetworks/{name}"), &space);
-        self.subnet(name, "s", &format!("{prefix}.0.0/24"), &json!({}));
-        self.machine(&format!("vm-{name}"), &format!("{name}/subnets/s"), &json!({}));
-    }
-
-    fn subnet(&self, network: &str, name: &str, prefix: &str, more: &Value) {
-        let mut properties = more.clone();
-        properties["addressPrefix"] = json!(prefix);
-        self.arm.put(&format!("virtualNetworks/{network}/subnets/{name}"), &properties);
-    }
-
-    fn machine(&self, name: &str, subnet: &str, more: &Value) {
-        let subnet = self.arm.id(&format!("virtualNetworks/{subnet}"));
-        let configuration = json!({"privateIPAllocationMethod": "Dynamic", "subnet": {"id": subnet}});
-        let mut properties = more.clone();
-        properties["ipConfigurations"] = json!([{"name": "ipconfig1", "properties": configuration}]);
-        self.arm.put(&format!("networkInterfaces/{name}"), &properties);
-    }
-
-    /// One half of a peering.
-    fn half(&self, near: &str, far: &str) {
-        let far_id = self.arm.id(&format!("virtualNetworks/{far}"));
-        let properties = json!({
-            "remoteVirtualNetwork": {"id": far_id}, "allowVirtualNetworkAccess": true, "allowForwardedTraffic": true
-        });
-        self.arm.put(&format!("virtualNetworks/{near}/virtualNetworkPeerings/{far}"), &properties);
-    }
-
-    fn peer(&self, near: &str, far: &str) {
-        self.half(near, far);
-        self.half(far, near);
-    }
-
-    fn link(&self, zone: &str, network: &str) {
-        let id = self.arm.id(&format!("virtualNetworks/{network}"));
-        let properties = json!({"registrationEnabled": false, "virtualNetwork": {"id": id}});
-        self.arm.put(&format!("{zone}/virtualNetworkLinks/{network}"), &properties);
-    }
-
-    /// A private cluster and its two kubeconfigs, `name-private` and `name-public`; its private FQDN and its zone's id.
-    fn cluster(&self, name: &str, network: &str) -> (String, String) {
-        let made = self.arm.put_cluster(name, Some(&format!("virtualNetworks/{network}/subnets/s")));
-        self.write(&format!("{name}-private"), &self.arm.kubeconfig(name, ""));
-        self.write(&format!("{name}-public"), &self.arm.kubeconfig(name, "server-fqdn=public"));
-        let group = made["properties"]["nodeResourceGroup"].as_str().unwrap();
-        let subscription = self.lab.variable("AZURE_SUBSCRIPTION_ID");
-        let zones =
-            format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/privateDnsZones");
-        let zone = self.arm.get(&zones)["value"][0]["id"].as_str().unwrap().to_owned();
-        (made["properties"]["privateFQDN"].as_str().unwrap().to_owned(), zone)
-    }
-
-    fn lab_client(&self, name: &str, properties: &Value) {
-        self.arm.put(&format!("Noren.Lab/clients/{name}"), properties);
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs_err::write(self.lab.path(name), text).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs_err::read_to_string(self.lab.path(name)).unwrap()
-    }
-
-    fn judge(&self, rows: &[Row<'_>]) -> Vec<Value> {
-        judge(&self.lab, rows)
-    }
-
-    /// The address a name has in a machine's network.
-    fn address(&self, vantage: &str, name: &str) -> String {
-        let (known, address) = self.lab.asks(vantage, name);
-        assert!(known, "{address}");
-        address
-    }
-}
 
 #[test]
 fn at_every_vantage_explain_doctor_and_kubectl_agree() {
@@ -117,6 +25,9 @@ fn at_every_vantage_explain_doctor_and_kubectl_agree() {
         ("half", "10.5"),
         ("shadowed", "10.6"),
         ("own-dns", "10.7"),
+        ("hub", "10.8"),
+        ("beyond", "10.9"),
+        ("given-up", "10.10"),
     ] {
         stage.network(name, prefix);
     }
@@ -151,6 +62,10 @@ fn at_every_vantage_explain_doctor_and_kubectl_agree() {
     stage.machine("vm-asks", "own-dns/subnets/s", &json!({}));
     let address = stage.address("vm-v", &private);
     guard(&stage, &address);
+    past_the_appliance(&stage, &zone, &address);
+    let given_up = without_zone(&stage);
+    unlink_own(&stage);
+    let portal = shadow_portal(&stage);
     visitors(&stage, &private, &address);
     local_files(&stage, &private);
     let endpoint = extra_endpoint(&stage, &private);
@@ -180,6 +95,10 @@ fn at_every_vantage_explain_doctor_and_kubectl_agree() {
         row("a DNS server without the zone", "vm-asks", "a-private", ONLY_PUBLIC, "CUSTOM_DNS_BYPASSES_ZONE"),
         row("a security group", "vm-guarded", "a-private", blocked, blocked),
         row("a route that drops", "vm-dropped", "a-private", no_route, "UDR_DROPS"),
+        row("the reply takes another way", "vm-beyond-led", "a-private", no_route, "UDR_NVA_ASYMMETRIC"),
+        row("AKS's own link undone", "vm-spoke", "c-private", ONLY_PUBLIC, "AUTO_LINK_CONFLICT"),
+        row("the zone given up, old kubeconfig", "vm-given-up", "g-private", ONLY_PUBLIC, UNSEEN),
+        row("the zone given up, new kubeconfig", "vm-given-up", "g-public", HEALTHY, HEALTHY),
         row("VPN, public name", "laptop", "a-public", HEALTHY, HEALTHY),
         row("VPN, private name", "laptop", "a-private", ONLY_PUBLIC, ONLY_PUBLIC),
         row("VPN, hosts file", "pinned", "a-private", HEALTHY, HEALTHY),
@@ -211,6 +130,8 @@ fn at_every_vantage_explain_doctor_and_kubectl_agree() {
         assert_eq!(public["notes"][0]["code"], "PUBLIC_FQDN_RESOLVES_PRIVATE_IP", "{public}");
     }
     candidates_are_codes(&found);
+    told_of_the_old_name(&stage, &given_up, &found);
+    told_of_the_portal(&stage, &portal);
 
     approve(&stage, &endpoint);
     arm.delete("networkSecurityGroups/guard/securityRules/no-api");
@@ -276,20 +197,74 @@ fn guard(stage: &Stage, address: &str) {
     stage.machine("vm-dropped", "v/subnets/dropped", &json!({}));
 }
 
+/// A machine whose way to the cluster is an appliance in a network between, while the endpoint's replies go straight.
+fn past_the_appliance(stage: &Stage, zone: &str, address: &str) {
+    stage.peer("v", "hub");
+    stage.peer("hub", "beyond");
+    stage.link(zone, "beyond");
+    stage.arm.change("networkInterfaces/vm-hub", "enableIPForwarding", &json!(true));
+    let hop = json!({
+        "addressPrefix": format!("{address}/32"), "nextHopType": "VirtualAppliance", "nextHopIpAddress": "10.8.0.4",
+    });
+    let table = stage.arm.put("routeTables/led", &json!({"routes": [{"name": "over-the-hub", "properties": hop}]}));
+    stage.subnet("beyond", "led", "10.9.1.0/24", &json!({"routeTable": {"id": table}}));
+    stage.machine("vm-beyond-led", "beyond/subnets/led", &json!({}));
+}
+
+/// The cluster `g`, which gives its private DNS zone up after its kubeconfigs were written; its old private FQDN.
+fn without_zone(stage: &Stage) -> String {
+    let (private, _) = stage.cluster("g", "given-up");
+    stage.arm.set_access("g", "privateDNSZone", &json!("none"));
+    private
+}
+
+/// Takes away the link that AKS made of the zone of `c` to the network of `c`.
+fn unlink_own(stage: &Stage) {
+    let cluster = stage.arm.get("Microsoft.ContainerService/managedClusters/c")["properties"].take();
+    let (private, group) = (cluster["privateFQDN"].as_str().unwrap(), cluster["nodeResourceGroup"].as_str().unwrap());
+    let zone = private.split_once('.').unwrap().1;
+    let links =
+        format!("{}/providers/Microsoft.Network/privateDnsZones/{zone}/virtualNetworkLinks", stage.arm.group(group));
+    stage.arm.delete(stage.arm.get(&links)["value"][0]["id"].as_str().unwrap());
+}
+
+/// An empty zone over the names that the Azure portal calls, linked to the cluster's network; that of `a`.
+fn shadow_portal(stage: &Stage) -> String {
+    let zone = stage.arm.put("privateDnsZones/portal.hcp.japaneast.azmk8s.io", &json!({}));
+    stage.link(&zone, "v");
+    let cluster = stage.arm.get("Microsoft.ContainerService/managedClusters/a")["properties"].take();
+    cluster["azurePortalFQDN"].as_str().unwrap().to_owned()
+}
+
+/// Asked for a name that the cluster had before it gave its zone up, explain says so, as the doctor supposed.
+fn told_of_the_old_name(stage: &Stage, name: &str, found: &[Value]) {
+    let code = "PRIVATE_DNS_ZONE_NONE_BUT_NAME_CACHED";
+    let (status, text) = refused(&mut stage.lab.noren(&["explain", "--from", "vm-given-up", name]));
+    assert_eq!(status, 3);
+    says(&text, &[code, "cluster g ", "--overwrite-existing"]);
+    let supposed = |said: &&Value| {
+        said["observations"]["target"]["host"] == name
+            && said["cause"]["candidates"].as_array().unwrap().contains(&json!(code))
+    };
+    assert!(found.iter().any(|said| supposed(&said)), "the doctor does not suppose it");
+}
+
+/// The portal's own name does not resolve where its zone is shadowed, and does elsewhere; explain notes it there.
+fn told_of_the_portal(stage: &Stage, name: &str) {
+    for (vantage, resolves) in [("vm-v", false), ("vm-spoke", true)] {
+        let line = format!("sh -c 'getent ahostsv4 {name}'");
+        assert_eq!(stage.lab.at(vantage, &line).output().unwrap().status.success(), resolves, "{vantage}");
+        let explain = stage.lab.noren(&["explain", "--from", vantage, "a", "--output", "json"]).output().unwrap();
+        let explained: Value = serde_json::from_slice(&explain.stdout).unwrap();
+        let noted =
+            explained["notes"].as_array().unwrap().iter().any(|note| note["code"] == "PORTAL_FQDN_NOT_RESOLVABLE");
+        assert_eq!(noted, !resolves, "{vantage}: {}", explained["notes"]);
+    }
+}
+
 /// VPN clients of the cluster's network: as they come, and with a hosts file, a wrong one, a wrong DNS server.
 fn visitors(stage: &Stage, private: &str, address: &str) {
-    stage.subnet("v", "GatewaySubnet", "10.1.255.0/27", &json!({}));
-    let subnet = stage.arm.id("virtualNetworks/v/subnets/GatewaySubnet");
-    let ip = stage.arm.put("publicIPAddresses/ip", &json!({"publicIPAllocationMethod": "Static"}));
-    let configuration = json!({"publicIPAddress": {"id": ip}, "subnet": {"id": subnet}});
-    let gateway = json!({
-        "gatewayType": "Vpn", "vpnType": "RouteBased", "sku": {"name": "VpnGw1", "tier": "VpnGw1"},
-        "ipConfigurations": [{"name": "default", "properties": configuration}],
-        "vpnClientConfiguration": {
-            "vpnClientAddressPool": {"addressPrefixes": ["172.16.201.0/24"]}, "vpnClientProtocols": ["OpenVPN"],
-        },
-    });
-    let gateway = json!({"id": stage.arm.put("virtualNetworkGateways/gw", &gateway)});
+    let gateway = json!({"id": stage.gateway("v", "10.1")});
     let hosts = |address: &str| json!([{"ipAddress": address, "names": [private]}]);
     stage.lab_client("laptop", &json!({"virtualNetworkGateway": gateway}));
     stage.lab_client("pinned", &json!({"virtualNetworkGateway": gateway, "hosts": hosts(address)}));
@@ -310,17 +285,7 @@ fn local_files(stage: &Stage, private: &str) {
 
 /// An endpoint made by hand in `far`, not yet approved, and the kubeconfigs that name its address; the cluster's id.
 fn extra_endpoint(stage: &Stage, private: &str) -> String {
-    let cluster = stage.arm.id("Microsoft.ContainerService/managedClusters/a");
-    let subnet = stage.arm.id("virtualNetworks/far/subnets/s");
-    let connection = json!({"privateLinkServiceId": cluster, "groupIds": ["management"]});
-    let manual = json!([{"name": "c", "properties": connection}]);
-    stage
-        .arm
-        .put("privateEndpoints/pe", &json!({"subnet": {"id": subnet}, "manualPrivateLinkServiceConnections": manual}));
-    let nic = stage.arm.get("privateEndpoints/pe")["properties"]["networkInterfaces"][0]["id"].clone();
-    let nic = stage.arm.get(nic.as_str().unwrap());
-    let address =
-        nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"].as_str().unwrap().to_owned();
+    let (address, cluster) = stage.endpoint("pe", "a", "far");
     let own = stage.read("a-private");
     let named = |line: &str| own.replace(private, &address).replace("    server:", &format!("{line}    server:"));
     stage.write("endpoint", &named(&format!("    tls-server-name: {private}\n")));

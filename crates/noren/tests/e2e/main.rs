@@ -23,6 +23,9 @@ mod control_planes;
 #[cfg(target_os = "linux")]
 mod doctor;
 mod estates;
+mod explaining;
+#[cfg(target_os = "linux")]
+mod fixes;
 mod kubernetes;
 mod names;
 mod networks;
@@ -34,6 +37,8 @@ mod portal;
 mod rights;
 mod sdk;
 mod sign_in;
+#[cfg(target_os = "linux")]
+mod stage;
 mod tour;
 #[cfg(target_os = "linux")]
 mod tunnel;

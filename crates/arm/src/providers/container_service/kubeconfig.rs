@@ -140,11 +140,21 @@ fn proof<'a>(
     Ok(Proof::Static(if audience == Audience::Admin { &keys.admin } else { &keys.user }))
 }
 
-/// The kubeconfig as AKS writes it: YAML, keys in alphabetical order. Names go in plainly: clusters
-/// and groups have no character that YAML would read as anything else in this place.
+/// A cluster's name as YAML takes it for a text: in quotes where a reader of YAML 1.1, as `kubectl` is, would take it for
+/// a truth, nothing or a number. Names have letters, digits, `-` and `_` only.
+fn scalar(name: &str) -> String {
+    let words = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
+    let is_word = words.iter().any(|word| word.eq_ignore_ascii_case(name));
+    let is_number = name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_hexdigit() || b"xXoO_-".contains(&byte));
+    if is_word || is_number { format!("\"{name}\"") } else { name.to_owned() }
+}
+
+/// The kubeconfig as AKS writes it: YAML, keys in alphabetical order.
 fn render(cluster: &Resource, audience: Audience, server: &str, keys: &Credentials, proof: &Proof<'_>) -> String {
     let name = cluster.id().name();
     let user = format!("{}_{}_{name}", audience.name(), cluster.id().group_name().unwrap_or_default());
+    let name = scalar(name);
     let authority = STANDARD.encode(&keys.authority.certificate);
     let proof = match proof {
         Proof::Static(access) => format!(
@@ -167,4 +177,19 @@ fn render(cluster: &Resource, audience: Audience, server: &str, keys: &Credentia
          name: {name}\ncontexts:\n- context:\n    cluster: {name}\n    user: {user}\n  name: {name}\n\
          current-context: {name}\nkind: Config\npreferences: {{}}\nusers:\n- name: {user}\n  user:\n{proof}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_yaml_takes_for_something_else_is_in_quotes() {
+        for name in ["n", "Yes", "null", "12", "1e3", "0x1f", "2024-01-01", "1_000"] {
+            assert_eq!(scalar(name), format!("\"{name}\""));
+        }
+        for name in ["a", "aks-prod", "1st", "no-1", "e5"] {
+            assert_eq!(scalar(name), name);
+        }
+    }
 }

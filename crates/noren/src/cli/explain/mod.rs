@@ -251,6 +251,7 @@ fn find_cluster(network: &Network, text: &str) -> anyhow::Result<ResourceId> {
         network.clusters().values().filter(|cluster| is_meant(cluster)).map(|cluster| &cluster.id).collect();
     match found.as_slice() {
         [only] => Ok((*only).clone()),
+        [] if given_up(network, plain).is_some() => Err(zone_given_up(network, plain)),
         [] if plain.to_ascii_lowercase().ends_with(".azmk8s.io") => Err(Failure::new(format!("no cluster here is called {plain}"))
             .because("CLUSTER_DELETED_OR_RECREATED: a cluster that is made again has another hash in its names, and so has one elsewhere")
             .remedy("fetch the kubeconfig again with `az aks get-credentials`, or name the estate that has the cluster")
@@ -268,6 +269,27 @@ fn find_cluster(network: &Network, text: &str) -> anyhow::Result<ResourceId> {
                 .into())
         }
     }
+}
+
+/// The cluster without a private DNS zone whose names begin as `name` does, a private one: it had that name before.
+fn given_up<'a>(network: &'a Network, name: &str) -> Option<&'a network::Cluster> {
+    let (label, zone) = name.split_once('.')?;
+    let private = zone.split('.').any(|part| part.eq_ignore_ascii_case("privatelink"));
+    let begins =
+        |fqdn: &azure::DnsName| fqdn.as_str().split('.').next().is_some_and(|own| own.eq_ignore_ascii_case(label));
+    let mut clusters = network.clusters().values();
+    let found = clusters
+        .find(|cluster| cluster.private && cluster.private_fqdn.is_none() && cluster.fqdn.as_ref().is_some_and(begins));
+    found.filter(|_| private).map(AsRef::as_ref)
+}
+
+/// Source: Azure/azure-aks-docs issue 79.
+fn zone_given_up(network: &Network, name: &str) -> anyhow::Error {
+    let cluster = given_up(network, name).map_or("", |cluster| cluster.id.name());
+    Failure::new(format!("{name} is a name that cluster {cluster} no longer has"))
+        .because("PRIVATE_DNS_ZONE_NONE_BUT_NAME_CACHED: its private DNS zone was given up (`none`); kubeconfigs and nodes keep the old name until they are made anew")
+        .remedy("fetch the kubeconfig again with `az aks get-credentials --overwrite-existing`")
+        .into()
 }
 
 fn find_vantage(network: &Network, text: &str) -> anyhow::Result<Vantage> {
