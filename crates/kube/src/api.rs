@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use crate::{
     deletion::Deletion,
     discovery, health,
-    objects::{ObjectStore, Page, Written},
+    objects::{ObjectStore, Written},
     openapi,
+    pages::Page,
     patch::PatchType,
     protobuf, rbac,
     registry::{self, Verbs},

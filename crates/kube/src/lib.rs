@@ -31,6 +31,7 @@ mod notices;
 mod object;
 mod objects;
 mod openapi;
+mod pages;
 mod patch;
 mod protobuf;
 mod raw;

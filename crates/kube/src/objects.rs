@@ -5,10 +5,9 @@
 
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use store::{Condition, KeyValue, Outcome, RangeOptions, Store, Transaction};
+use store::{Condition, KeyValue, Outcome, Store, Transaction};
 
 use crate::{
     convert,
@@ -26,8 +25,6 @@ use crate::{
 
 /// Times a write is tried again when somebody else was quicker.
 pub(crate) const RETRIES_MAX: usize = 8;
-/// Objects one page of a list has at most, however large a page the client asks for.
-const PAGE_MAX: usize = 10_000;
 /// What generated names end in, as the real server draws it: no vowels, no look-alikes.
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
@@ -47,13 +44,6 @@ pub(crate) struct Written {
     pub(crate) object: Value,
     pub(crate) created: bool,
     pub(crate) warnings: Vec<String>,
-}
-
-/// A page of a list.
-pub(crate) struct Page {
-    pub(crate) items: Vec<Value>,
-    pub(crate) revision: u64,
-    pub(crate) continue_token: Option<String>,
 }
 
 impl ObjectStore {
@@ -88,48 +78,6 @@ impl ObjectStore {
         convert::serve(row, &mut object);
         nodes::beat(row, &mut object, self.now);
         Ok((entry, object))
-    }
-
-    /// The objects that the selectors select: all, or a page of them when the client wants pages.
-    ///
-    /// Later pages are as of when they are read, but carry the first one's revision: a watch from it
-    /// sees every change that the pages may or may not have seen.
-    ///
-    /// # Errors
-    /// 400 for a continue token that is none, 410 for a past that is not kept, 504 for a future.
-    pub(crate) fn list(&self, objects: &Objects<'_>, options: &Options) -> Result<Page, Status> {
-        options.fields.check(&objects.resource)?;
-        let prefix = self.prefix(&objects.resource, objects.namespace);
-        let limit = options.limit.min(PAGE_MAX);
-        let token = options.continue_token.as_deref().map(Token::read).transpose()?;
-        if token.is_some() && options.resource_version.is_some_and(|version| version > 0) {
-            return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
-        }
-        let mut revision = token.as_ref().map(|token| token.revision);
-        let mut start_after = token.map(|token| prefix.clone() + &token.start);
-        let mut items = Vec::new();
-        loop {
-            let range = self.store.range(&prefix, &RangeOptions { limit, start_after })?;
-            let revision = *revision.get_or_insert(range.revision.0);
-            options.check_version(revision)?;
-            for (index, entry) in range.entries.iter().enumerate() {
-                let mut object = decode(entry)?;
-                convert::serve(&objects.resource, &mut object);
-                nodes::beat(&objects.resource, &mut object, self.now);
-                if options.labels.matches(&object) && options.fields.matches(&object) {
-                    items.push(object);
-                }
-                if limit > 0 && items.len() == limit && (range.more || index + 1 < range.entries.len()) {
-                    let start = entry.key.strip_prefix(&prefix).unwrap_or_default().to_owned();
-                    let continue_token = Some(Token { revision, start }.write());
-                    return Ok(Page { items, revision, continue_token });
-                }
-            }
-            start_after = range.entries.last().map(|entry| entry.key.to_string());
-            if !range.more {
-                return Ok(Page { items, revision, continue_token: None });
-            }
-        }
     }
 
     /// Creates an object from a body.
@@ -470,26 +418,4 @@ fn version_of(object: &Value) -> Result<Option<u64>, Status> {
     let named = object["metadata"]["resourceVersion"].as_str().filter(|version| !version.is_empty());
     let invalid = |text: &str| Status::bad_request(format!("invalid resource version {text:?}"));
     named.map(|text| text.parse().map_err(|_| invalid(text))).transpose()
-}
-
-/// Where a list goes on: behind which key, and as of which revision it began. In base64, so that clients
-/// take it as it is.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Token {
-    #[serde(rename = "rv")]
-    revision: u64,
-    /// The last key seen, without the prefix of the list.
-    start: String,
-}
-
-impl Token {
-    fn write(&self) -> String {
-        URL_SAFE_NO_PAD.encode(json!(self).to_string())
-    }
-
-    fn read(token: &str) -> Result<Self, Status> {
-        let json = URL_SAFE_NO_PAD.decode(token).ok();
-        let token = json.and_then(|json| serde_json::from_slice(&json).ok());
-        token.ok_or_else(|| Status::bad_request("continue key is not valid"))
-    }
 }

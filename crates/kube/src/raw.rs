@@ -36,7 +36,12 @@ impl ObjectStore {
     /// 410 for a past that is not kept, 504 for a future.
     pub(crate) fn raw_list(&self, objects: &Objects<'_>, options: &Options) -> Result<Option<Bytes>, Status> {
         let row = &*objects.resource;
-        if options.limit > 0 || options.continue_token.is_some() || options.selects() || !is_served_as_stored(row) {
+        if options.limit > 0
+            || options.continue_token.is_some()
+            || options.selects()
+            || options.exact
+            || !is_served_as_stored(row)
+        {
             return Ok(None);
         }
         let range = self

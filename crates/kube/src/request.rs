@@ -176,13 +176,10 @@ impl Options {
     /// Whether what is there at revision `current` is as of the version the client asks for.
     ///
     /// # Errors
-    /// 504 for a version that is yet to come, 410 for exactly one that was.
+    /// 504 for a version that is yet to come.
     pub(crate) fn check_version(&self, current: u64) -> Result<(), Status> {
         match self.resource_version {
             Some(wanted) if wanted > current => Err(Status::too_large_version(wanted, current)),
-            Some(wanted) if self.exact && wanted < current => {
-                Err(Status::gone("The resourceVersion for the provided list is too old."))
-            }
             _ => Ok(()),
         }
     }

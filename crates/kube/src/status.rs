@@ -11,8 +11,10 @@ use crate::registry::Resource;
 pub(crate) struct Status {
     pub(crate) code: u16,
     reason: &'static str,
-    message: String,
+    message: Box<str>,
     details: Option<Value>,
+    /// Where a list may go on.
+    continue_token: Option<Box<String>>,
 }
 
 /// What a resource is called in refusals: `pods`, `deployments.apps`.
@@ -22,7 +24,7 @@ pub(crate) fn qualified(plural: &str, group: &str) -> String {
 
 impl Status {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None }
+        Self { code, reason, message: message.into().into_boxed_str(), details: None, continue_token: None }
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str, causes: &[Cause]) -> Self {
@@ -152,6 +154,12 @@ impl Status {
         Self::new(410, "Expired", message)
     }
 
+    /// The same with a token for the rest of a list.
+    pub(crate) fn to_go_on_with(mut self, token: &str) -> Self {
+        self.continue_token = Some(Box::new(token.to_owned()));
+        self
+    }
+
     pub(crate) fn too_large(limit: usize) -> Self {
         let message = format!("Request entity is too large: limit is {limit}");
         Self::new(413, "RequestEntityTooLarge", message)
@@ -197,6 +205,9 @@ impl Status {
             "status": "Failure",
             "message": self.message,
         });
+        if let Some(token) = &self.continue_token {
+            status["metadata"] = json!({"continue": token});
+        }
         if !self.reason.is_empty() {
             status["reason"] = json!(self.reason);
         }

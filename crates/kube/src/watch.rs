@@ -25,6 +25,9 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(2 * 60 * 60);
 /// How often a client that wants bookmarks gets one.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 
+/// Objects that are read at once of those that are there when a watch begins.
+const PORTION: usize = 100;
+
 /// How events carry their objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -34,13 +37,62 @@ pub(crate) enum Form {
     Table(IncludeObject),
 }
 
+/// What is there when a watch begins, read portion by portion as it is given out, all as of one revision: so a client
+/// that does not read costs no more than a portion, however much there is.
+#[derive(Default)]
+struct Initial {
+    ready: VecDeque<Value>,
+    rest: Option<Rest>,
+    /// The bookmark that says that this was all.
+    end: Option<Value>,
+}
+
+/// Where the next portion is.
+struct Rest {
+    store: ObjectStore,
+    namespace: Option<String>,
+    token: String,
+}
+
+impl Initial {
+    /// The first portion, and the revision that all are as of.
+    fn begin(store: &ObjectStore, objects: &Objects<'_>, options: &Options) -> Result<(Self, u64), Status> {
+        let page = store.list(objects, &portion(options, None))?;
+        let namespace = objects.namespace.map(str::to_owned);
+        let rest = page.continue_token.map(|token| Rest { store: store.clone(), namespace, token });
+        let told = options.send_initial_events == Some(true) && options.bookmarks;
+        let end = told.then(|| bookmark(&objects.resource, page.revision, true));
+        Ok((Self { ready: page.items.into(), rest, end }, page.revision))
+    }
+
+    /// The next object that is there, then the bookmark.
+    fn next(&mut self, resource: &Arc<Resource>, options: &Options) -> Result<Option<(&'static str, Value)>, Status> {
+        if self.ready.is_empty()
+            && let Some(Rest { store, namespace, token }) = self.rest.take()
+        {
+            let resource = Arc::clone(resource);
+            let place = Objects { resource, namespace: namespace.as_deref(), name: None, subresource: None };
+            let page = store.list(&place, &portion(options, Some(token)))?;
+            self.ready = page.items.into();
+            self.rest = page.continue_token.map(|token| Rest { store, namespace, token });
+        }
+        let object = self.ready.pop_front().map(|object| ("ADDED", object));
+        Ok(object.or_else(|| self.end.take().map(|bookmark| ("BOOKMARK", bookmark))))
+    }
+}
+
+fn portion(options: &Options, continue_token: Option<String>) -> Options {
+    let (labels, fields) = (options.labels.clone(), options.fields.clone());
+    Options { labels, fields, limit: PORTION, continue_token, ..Options::default() }
+}
+
 /// A watch in progress: lines of JSON until its time is over.
 pub(crate) struct WatchStream {
     resource: Arc<Resource>,
     options: Options,
     form: Form,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    first: VecDeque<Value>,
+    initial: Initial,
     watch: Watch,
     seen: u64,
     ends: Instant,
@@ -67,42 +119,35 @@ impl WatchStream {
         options.check_version(store.store.revision().0)?;
         let version = options.resource_version.unwrap_or(0);
         let initial = options.send_initial_events.unwrap_or(version == 0);
-        let (mut first, from) = if initial {
-            let page = store.list(
-                objects,
-                &Options { labels: options.labels.clone(), fields: options.fields.clone(), ..Options::default() },
-            )?;
-            (page.items.into_iter().map(|object| ("ADDED", object)).collect::<Vec<_>>(), page.revision)
+        let (initial, from) = if initial {
+            Initial::begin(store, objects, &options)?
         } else {
-            (Vec::new(), if version == 0 { store.store.revision().0 } else { version })
+            (Initial::default(), if version == 0 { store.store.revision().0 } else { version })
         };
-        if options.send_initial_events == Some(true) && options.bookmarks {
-            first.push(("BOOKMARK", bookmark(&objects.resource, from, true)));
-        }
         let prefix = store.prefix(&objects.resource, objects.namespace);
         let watch = store.store.watch(&prefix, Revision(from))?;
         let timeout = options.timeout_s.map_or(TIMEOUT, Duration::from_secs).min(TIMEOUT_MAX);
         let begun = Instant::now();
-        let mut stream = Self {
+        Ok(Self {
             resource: Arc::clone(&objects.resource),
             form,
             now,
-            first: VecDeque::new(),
+            initial,
             watch,
             seen: from,
             ends: begun + timeout,
             next_bookmark: begun + BOOKMARK_EVERY,
             over: false,
             options,
-        };
-        stream.first = first.into_iter().map(|(kind, object)| stream.event(kind, object)).collect();
-        Ok(stream)
+        })
     }
 
     /// The next line; `None` when the watch is over.
     pub(crate) async fn next_line(&mut self) -> Option<Bytes> {
-        if let Some(event) = self.first.pop_front() {
-            return Some(line(&event));
+        match self.initial.next(&self.resource, &self.options) {
+            Ok(Some((kind, object))) => return Some(line(&self.event(kind, object))),
+            Ok(None) => {}
+            Err(status) => return Some(self.end_with(&status)),
         }
         while !self.over {
             let wake = if self.options.bookmarks { self.ends.min(self.next_bookmark) } else { self.ends };
@@ -141,6 +186,7 @@ impl WatchStream {
 
     fn end_with(&mut self, status: &Status) -> Bytes {
         self.over = true;
+        self.initial = Initial::default();
         line(&json!({"type": "ERROR", "object": status.to_value()}))
     }
 

@@ -17,6 +17,7 @@ mod batch;
 mod codec;
 mod error;
 mod file;
+mod history;
 mod log;
 mod model;
 mod store;

@@ -157,7 +157,7 @@ impl Store {
         Watch::begin(&self.0.database, &self.0.watchers, prefix, from).ok_or(StoreError::Closed)
     }
 
-    fn read(&self) -> Result<ReadTransaction, StoreError> {
+    pub(crate) fn read(&self) -> Result<ReadTransaction, StoreError> {
         self.0.database.begin_read().map_err(StoreError::database)
     }
 }

@@ -13,9 +13,10 @@ use pki::{Authority, ClientCertificate, Identity, Redacted, UnixTime};
 use store::Store;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     runtime::Runtime,
 };
+use tokio_rustls::client::TlsStream;
 
 pub(crate) const TOKEN: &str = "a-token-that-only-this-test-knows";
 
@@ -82,29 +83,59 @@ impl Cluster {
         }
     }
 
-    /// A request written by hand, shown a token; then what the server says, each of `replies` awaited before the next is said.
+    /// A request written by hand, shown a token; each of `replies` awaited before the next is said.
     pub(crate) fn speak(&self, request: &str, replies: &[(&str, &str)]) {
         self.runtime.block_on(async {
-            let mut roots = rustls::RootCertStore::empty();
-            roots.add(self.authority.certificate_der().clone()).unwrap();
-            let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-            let stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
-            let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-            let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
-            let head = format!("{request}Host: a\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
-            stream.write_all(head.as_bytes()).await.unwrap();
-            let mut answer = String::new();
+            let mut stream = self.say(request).await;
             for (awaited, next) in replies {
-                while !answer.contains(awaited) {
-                    let mut bytes = [0; 1024];
-                    let count = stream.read(&mut bytes).await.unwrap();
-                    assert_ne!(count, 0, "no {awaited:?} in {answer:?}");
-                    answer += std::str::from_utf8(&bytes[..count]).unwrap();
-                }
-                answer.clear();
+                hear(&mut stream, awaited).await;
                 stream.write_all(next.as_bytes()).await.unwrap();
             }
         });
+    }
+
+    /// Connections on each of which the beginning of an answer to a GET was read, and then nothing.
+    pub(crate) fn leave_unread(&self, path: &str, count: usize) -> Vec<TlsStream<TcpStream>> {
+        self.runtime.block_on(async {
+            let mut streams = Vec::new();
+            for _ in 0..count {
+                let mut stream = self.say(&format!("GET {path} HTTP/1.1\r\n")).await;
+                hear(&mut stream, "ADDED").await;
+                streams.push(stream);
+            }
+            streams
+        })
+    }
+
+    /// Makes the config maps `c0`, `c1`, … of so many bytes each.
+    pub(crate) fn fill(&self, count: usize, bytes: usize) {
+        self.runtime.block_on(async {
+            let mut stream = self.say("GET /version HTTP/1.1\r\n").await;
+            hear(&mut stream, "gitVersion").await;
+            for index in 0..count {
+                let body = format!(r#"{{"metadata":{{"name":"c{index}"}},"data":{{"x":"{}"}}}}"#, "x".repeat(bytes));
+                let head = format!(
+                    "POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n\
+                     Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all((head + &body).as_bytes()).await.unwrap();
+                // The object comes back whole; the next answer begins behind it.
+                hear(&mut stream, "\"creationTimestamp\"").await;
+            }
+        });
+    }
+
+    async fn say(&self, request: &str) -> TlsStream<TcpStream> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.authority.certificate_der().clone()).unwrap();
+        let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+        let head = format!("{request}Host: a\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
     }
 
     fn begin(controlled: bool, upstream: Option<Arc<Upstream>>) -> Self {
@@ -272,6 +303,17 @@ impl Drop for Cluster {
         let runtime =
             std::mem::replace(&mut self.runtime, tokio::runtime::Builder::new_current_thread().build().unwrap());
         runtime.shutdown_background();
+    }
+}
+
+/// Reads until `awaited` was heard.
+async fn hear(stream: &mut TlsStream<TcpStream>, awaited: &str) {
+    let mut heard = String::new();
+    while !heard.contains(awaited) {
+        let mut bytes = [0; 1024];
+        let count = stream.read(&mut bytes).await.unwrap();
+        assert_ne!(count, 0, "no {awaited:?} in {heard:?}");
+        heard += &String::from_utf8_lossy(&bytes[..count]);
     }
 }
 

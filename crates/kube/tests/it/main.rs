@@ -9,6 +9,7 @@ mod cluster;
 mod custom;
 mod helm;
 mod kubectl;
+mod malformed;
 mod relay;
 mod wire;
 mod workloads;

@@ -51,19 +51,31 @@ fn a_deletion_is_of_the_object_that_is_meant() {
 }
 
 #[test]
-fn later_pages_carry_the_first_ones_version() {
+fn all_pages_are_as_of_the_first_ones_version() {
     let cluster = Cluster::start_bare();
-    for name in ["a", "b", "c"] {
+    for name in ["a", "b", "c", "d"] {
         cluster.curl("POST", MAPS, &map(name));
     }
-    let (_, first) = cluster.curl("GET", &format!("{MAPS}?limit=2"), &Value::Null);
-    cluster.curl("POST", MAPS, &map("d"));
+    let get = |query: &str| cluster.curl("GET", &format!("{MAPS}?{query}"), &Value::Null);
+    let names = |list: &Value| {
+        let items = list["items"].as_array().unwrap().iter();
+        items.map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (_, first) = get("limit=1");
+    cluster.curl("POST", MAPS, &map("bb"));
+    cluster.curl("DELETE", &format!("{MAPS}/c"), &json!({}));
     let token = first["metadata"]["continue"].as_str().unwrap();
-    let (_, second) = cluster.curl("GET", &format!("{MAPS}?limit=2&continue={token}"), &Value::Null);
-    assert_eq!(version(&second), version(&first));
-    assert_eq!(second["items"].as_array().unwrap().len(), 2);
-    assert!(second["metadata"]["continue"].is_null());
-    assert_eq!(cluster.curl("GET", &format!("{MAPS}?continue=nonsense"), &Value::Null).0, 400);
+    let (_, second) = get(&format!("limit=2&continue={token}"));
+    assert_eq!((version(&second), names(&second)), (version(&first), vec!["b".to_owned(), "c".to_owned()]));
+    let token = second["metadata"]["continue"].as_str().unwrap();
+    let (_, last) = get(&format!("continue={token}"));
+    assert_eq!((version(&last), names(&last)), (version(&first), vec!["d".to_owned()]));
+    assert!(last["metadata"]["continue"].is_null());
+    assert_eq!(names(&get("").1), ["a", "b", "bb", "d"]);
+    // A version that was is listed as it was.
+    let exact = format!("resourceVersion={}&resourceVersionMatch=Exact", version(&first));
+    assert_eq!(names(&get(&exact).1), ["a", "b", "c", "d"]);
+    assert_eq!(get("continue=nonsense").0, 400);
 }
 
 #[test]
