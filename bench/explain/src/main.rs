@@ -44,8 +44,8 @@ fn measure(clusters: usize, out: &mut impl Write) -> anyhow::Result<()> {
     let made = since(begun)?;
     let question = question(&network)?;
     let changed = [
-        change(&network, &matrix, Kind::VirtualNetworkLink, delete)?,
-        change(&network, &matrix, Kind::RecordA, delete)?,
+        change(&network, &matrix, Kind::VirtualNetworkLink, |link| Some(delete(link)))?,
+        change(&network, &matrix, Kind::RecordA, |record| Some(delete(record)))?,
         change(&network, &matrix, Kind::NetworkInterface, delete_machine)?,
     ];
     let begun = spent()?;
@@ -104,13 +104,13 @@ fn change(
     Ok(all.checked_div(rounds).unwrap_or_default())
 }
 
-fn delete(resource: &Resource) -> Option<Change> {
-    Some(Change::Delete(resource.id().clone()))
+fn delete(resource: &Resource) -> Change {
+    Change::Delete(resource.id().clone())
 }
 
 /// A machine's interface goes; an appliance's and an endpoint's stay.
 fn delete_machine(resource: &Resource) -> Option<Change> {
-    resource.id().name().starts_with("vm-").then(|| Change::Delete(resource.id().clone()))
+    resource.id().name().starts_with("vm-").then(|| delete(resource))
 }
 
 /// The processor time that this process has used, on all its threads: what things cost, however busy

@@ -139,7 +139,7 @@ pub(crate) fn serve(server: u16) -> Result<ExitCode> {
     let proxy = Proxy::start(Arc::new(ArcSwap::from_pointee(network)), Arc::new(behind), THREADS)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let at = listener.local_addr()?;
-    proxy.serve(vantage, listener, CancellationToken::new())?;
+    proxy.serve(vantage, &listener, &CancellationToken::new())?;
     println!("{at}");
     loop {
         std::thread::park();

@@ -87,7 +87,7 @@ fn forgotten(start_after: Option<&str>, prefix: &str) -> Status {
                    remainder of the results. Continuing with the provided token results in an inconsistent list - \
                    objects that were created, modified, or deleted between the time the first chunk was returned and \
                    now may show up in the list.";
-    Status::gone(message).to_go_on_with(&Token { revision: 0, start: start.to_owned() }.write())
+    Status::gone(message).continued_by(&Token { revision: 0, start: start.to_owned() }.write())
 }
 
 /// Where a list goes on: behind which key, and as of which revision it began; 0 means now. In base64, so that clients

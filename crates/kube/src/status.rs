@@ -11,10 +11,10 @@ use crate::registry::Resource;
 pub(crate) struct Status {
     pub(crate) code: u16,
     reason: &'static str,
-    message: Box<str>,
-    details: Option<Value>,
+    message: String,
+    details: Option<Box<Value>>,
     /// Where a list may go on.
-    continue_token: Option<Box<String>>,
+    continue_token: Option<String>,
 }
 
 /// What a resource is called in refusals: `pods`, `deployments.apps`.
@@ -24,7 +24,7 @@ pub(crate) fn qualified(plural: &str, group: &str) -> String {
 
 impl Status {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into().into_boxed_str(), details: None, continue_token: None }
+        Self { code, reason, message: message.into(), details: None, continue_token: None }
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str, causes: &[Cause]) -> Self {
@@ -35,7 +35,7 @@ impl Status {
         if !causes.is_empty() {
             details["causes"] = causes.iter().map(Cause::to_value).collect();
         }
-        self.details = Some(details);
+        self.details = Some(details.into());
         self
     }
 
@@ -49,7 +49,7 @@ impl Status {
 
     pub(crate) fn no_such_path() -> Self {
         let mut status = Self::new(404, "NotFound", "the server could not find the requested resource");
-        status.details = Some(json!({}));
+        status.details = Some(json!({}).into());
         status
     }
 
@@ -111,7 +111,7 @@ impl Status {
         let message = format!("Too large resource version: {wanted}, current: {current}");
         let mut status = Self::new(504, "Timeout", message);
         let cause = json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
-        status.details = Some(json!({"retryAfterSeconds": 1, "causes": [cause]}));
+        status.details = Some(json!({"retryAfterSeconds": 1, "causes": [cause]}).into());
         status
     }
 
@@ -135,7 +135,7 @@ impl Status {
     pub(crate) fn disruption(why: &str) -> Self {
         let message = "Cannot evict pod as it would violate the pod's disruption budget.";
         let mut status = Self::new(429, "TooManyRequests", message);
-        status.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": why}]}));
+        status.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": why}]}).into());
         status
     }
 
@@ -155,8 +155,8 @@ impl Status {
     }
 
     /// The same with a token for the rest of a list.
-    pub(crate) fn to_go_on_with(mut self, token: &str) -> Self {
-        self.continue_token = Some(Box::new(token.to_owned()));
+    pub(crate) fn continued_by(mut self, token: &str) -> Self {
+        self.continue_token = Some(token.to_owned());
         self
     }
 
@@ -183,7 +183,7 @@ impl Status {
     pub(crate) fn apply_conflict(message: String, causes: &[Cause]) -> Self {
         let mut status = Self::new(409, "Conflict", message);
         let causes = causes.iter().map(Cause::to_value);
-        status.details = Some(json!({"causes": causes.collect::<Vec<_>>()}));
+        status.details = Some(json!({"causes": causes.collect::<Vec<_>>()}).into());
         status
     }
 
@@ -212,7 +212,7 @@ impl Status {
             status["reason"] = json!(self.reason);
         }
         if let Some(details) = &self.details {
-            status["details"] = details.clone();
+            status["details"] = Value::clone(details);
         }
         status["code"] = json!(self.code);
         status

@@ -317,7 +317,7 @@ impl Network {
         let groups = of_subnets
             .chain(of_interfaces)
             .filter_map(|(id, group)| Some((id, group?)))
-            .filter(|(_, group)| !self.security_groups.contains_key(*group));
+            .filter(|(_, group)| !self.security_groups.contains_key(group));
         let tables = network
             .subnets
             .iter()

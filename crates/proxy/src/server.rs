@@ -67,12 +67,12 @@ impl Proxy {
     pub fn serve(
         &self,
         vantage: Vantage,
-        listener: std::net::TcpListener,
-        shutdown: CancellationToken,
+        listener: &std::net::TcpListener,
+        shutdown: &CancellationToken,
     ) -> io::Result<()> {
         listener.set_nonblocking(true)?;
         // What it accepts is so from the beginning.
-        SockRef::from(&listener).set_tcp_nodelay(true)?;
+        SockRef::from(listener).set_tcp_nodelay(true)?;
         // Whichever thread is free takes a connection; with a socket for each, some would wait for a busy one.
         let listeners = (0..self.workers.count()).map(|_| listener.try_clone()).collect::<io::Result<Vec<_>>>()?;
         let (vantage, slots) = (Arc::new(vantage), Arc::new(Semaphore::new(CONNECTIONS_MAX)));

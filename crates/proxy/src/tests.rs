@@ -43,7 +43,7 @@ impl Client {
         let address = listener.local_addr().unwrap();
         let current = Arc::new(ArcSwap::from_pointee(network));
         let proxy = Proxy::start(current, Arc::new(backend), THREADS).unwrap();
-        proxy.serve(vantage, listener, CancellationToken::new()).unwrap();
+        proxy.serve(vantage, &listener, &CancellationToken::new()).unwrap();
         Self { stream: TcpStream::connect(address).await.unwrap(), _proxy: proxy }
     }
 
@@ -173,7 +173,7 @@ async fn connections_end_when_the_place_is_gone_or_the_proxy_is() {
     for shutdown in [gone.clone(), CancellationToken::new()] {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        proxy.serve(vantage.clone(), listener, shutdown).unwrap();
+        proxy.serve(vantage.clone(), &listener, &shutdown).unwrap();
         stream.write_all(b"CONNECT 10.224.0.4:443 HTTP/1.1\r\n\r\n").await.unwrap();
         stream.read_exact(&mut vec![0; super::connect::ESTABLISHED.len()]).await.unwrap();
         established.push(stream);

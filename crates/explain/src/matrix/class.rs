@@ -234,7 +234,7 @@ struct Asking<'a> {
     known: HashMap<Circumstances, Option<Outcome>>,
 }
 
-impl<'a> Asking<'a> {
+impl Asking<'_> {
     fn ask(&self, number: Number) -> Option<Outcome> {
         outcome(self.maker.network, self.vantage, &self.maker.index.facts[number as usize].cluster.id)
     }

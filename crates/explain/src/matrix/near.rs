@@ -54,13 +54,12 @@ impl Shared {
     ) -> Horizon {
         let mut horizon = Horizon::default();
         for stop in network.stops(vantage) {
-            let known = match self.stops.get(&stop) {
-                Some(known) => Arc::clone(known),
-                None => {
-                    let made = Arc::new(Surroundings::new(network, index, &stop));
-                    self.stops.insert(stop, Arc::clone(&made));
-                    made
-                }
+            let known = if let Some(known) = self.stops.get(&stop) {
+                Arc::clone(known)
+            } else {
+                let made = Arc::new(Surroundings::new(network, index, &stop));
+                self.stops.insert(stop, Arc::clone(&made));
+                made
             };
             horizon.networks.extend(&known.networks);
             horizon.near.extend(&known.near);

@@ -73,10 +73,8 @@ proptest! {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let resource = &resources[usize::try_from(seed >> 33).unwrap() % resources.len()];
             let there = network.estate().get(resource.id()) == Some(resource);
-            let change = match there {
-                true => Change::Delete(resource.id().clone()),
-                false => Change::Put(resource.clone()),
-            };
+            let change =
+                if there { Change::Delete(resource.id().clone()) } else { Change::Put(resource.clone()) };
             let estate = network.estate().apply(revision, [&change]);
             let next = network.advance(&estate, [change.id()]);
             matrix = matrix.advance(&network, &next);

@@ -8,7 +8,9 @@
 #[path = "../it/cluster.rs"]
 mod cluster;
 
-use cluster::Cluster;
+use cluster::{Cluster, TOKEN, hear};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio_rustls::client::TlsStream;
 
 /// Objects, each of `BYTES`, and clients that ask to watch them all and read nothing.
 const OBJECTS: usize = 1_000;
@@ -22,6 +24,40 @@ fn memory() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1024
+}
+
+impl Cluster {
+    /// Connections on each of which the beginning of an answer to a GET was read, and then nothing.
+    fn leave_unread(&self, path: &str, count: usize) -> Vec<TlsStream<TcpStream>> {
+        self.runtime.block_on(async {
+            let mut streams = Vec::new();
+            for _ in 0..count {
+                let mut stream = self.say(&format!("GET {path} HTTP/1.1\r\n")).await;
+                hear(&mut stream, "ADDED").await;
+                streams.push(stream);
+            }
+            streams
+        })
+    }
+
+    /// Makes the config maps `c0`, `c1`, … of so many bytes each.
+    fn fill(&self, count: usize, bytes: usize) {
+        self.runtime.block_on(async {
+            let mut stream = self.say("GET /version HTTP/1.1\r\n").await;
+            hear(&mut stream, "gitVersion").await;
+            for index in 0..count {
+                let body = format!(r#"{{"metadata":{{"name":"c{index}"}},"data":{{"x":"{}"}}}}"#, "x".repeat(bytes));
+                let head = format!(
+                    "POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n\
+                     Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all((head + &body).as_bytes()).await.unwrap();
+                // The object comes back whole; the next answer begins behind it.
+                hear(&mut stream, "\"creationTimestamp\"").await;
+            }
+        });
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use tokio_rustls::client::TlsStream;
 pub(crate) const TOKEN: &str = "a-token-that-only-this-test-knows";
 
 pub(crate) struct Cluster {
-    runtime: Runtime,
+    pub(crate) runtime: Runtime,
     address: SocketAddr,
     authority: Authority,
     pub(crate) home: tempfile::TempDir,
@@ -94,39 +94,7 @@ impl Cluster {
         });
     }
 
-    /// Connections on each of which the beginning of an answer to a GET was read, and then nothing.
-    pub(crate) fn leave_unread(&self, path: &str, count: usize) -> Vec<TlsStream<TcpStream>> {
-        self.runtime.block_on(async {
-            let mut streams = Vec::new();
-            for _ in 0..count {
-                let mut stream = self.say(&format!("GET {path} HTTP/1.1\r\n")).await;
-                hear(&mut stream, "ADDED").await;
-                streams.push(stream);
-            }
-            streams
-        })
-    }
-
-    /// Makes the config maps `c0`, `c1`, … of so many bytes each.
-    pub(crate) fn fill(&self, count: usize, bytes: usize) {
-        self.runtime.block_on(async {
-            let mut stream = self.say("GET /version HTTP/1.1\r\n").await;
-            hear(&mut stream, "gitVersion").await;
-            for index in 0..count {
-                let body = format!(r#"{{"metadata":{{"name":"c{index}"}},"data":{{"x":"{}"}}}}"#, "x".repeat(bytes));
-                let head = format!(
-                    "POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n\
-                     Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-                    body.len()
-                );
-                stream.write_all((head + &body).as_bytes()).await.unwrap();
-                // The object comes back whole; the next answer begins behind it.
-                hear(&mut stream, "\"creationTimestamp\"").await;
-            }
-        });
-    }
-
-    async fn say(&self, request: &str) -> TlsStream<TcpStream> {
+    pub(crate) async fn say(&self, request: &str) -> TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.authority.certificate_der().clone()).unwrap();
         let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
@@ -307,7 +275,7 @@ impl Drop for Cluster {
 }
 
 /// Reads until `awaited` was heard.
-async fn hear(stream: &mut TlsStream<TcpStream>, awaited: &str) {
+pub(crate) async fn hear(stream: &mut TlsStream<TcpStream>, awaited: &str) {
     let mut heard = String::new();
     while !heard.contains(awaited) {
         let mut bytes = [0; 1024];

@@ -41,7 +41,7 @@ impl Door {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let at = listener.local_addr().expect("an address");
         let proxy = Proxy::start(current, Arc::new(Greeter), NonZeroUsize::MIN).expect("a thread");
-        proxy.serve(vantage.clone(), listener, CancellationToken::new()).expect("it serves");
+        proxy.serve(vantage.clone(), &listener, &CancellationToken::new()).expect("it serves");
         Self { at, _proxy: proxy }
     }
 

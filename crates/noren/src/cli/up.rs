@@ -69,7 +69,7 @@ pub(super) async fn run(options: UpOptions, out: &mut impl Write) -> anyhow::Res
     match options.output {
         Output::Json => writeln!(out, "{}", serde_json::to_string(&status)?)?,
         Output::Table => {
-            write!(out, "{}", welcome(&status, &lab.portal_link().unwrap_or_default(), started, scratch.is_some()))?
+            write!(out, "{}", welcome(&status, &lab.portal_link().unwrap_or_default(), started, scratch.is_some()))?;
         }
     }
     out.flush()?;

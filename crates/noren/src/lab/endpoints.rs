@@ -153,7 +153,7 @@ impl Endpoints {
         let listener = self.ports.vantage(vantage)?;
         let address = listener.local_addr()?;
         let stop = self.shutdown.child_token();
-        self.proxy.serve(vantage.clone(), listener, stop.clone())?;
+        self.proxy.serve(vantage.clone(), &listener, &stop)?;
         self.vantages.insert(vantage.clone(), stop);
         self.now.vantages.insert(vantage.clone(), address);
         Ok(address.port())

@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use azure::model::ResolutionPolicy;
 use explain::{Edit, fix::Step};
 
 use super::{list, parent};
@@ -28,16 +27,6 @@ fn edit(edit: &Edit) -> String {
         Edit::Unlink { link } => {
             format!("プライベート DNS ゾーン {} から仮想ネットワーク リンク {} を削除する", parent(link), link.name())
         }
-        Edit::Redirect { link, policy: ResolutionPolicy::NxDomainRedirect } => format!(
-            "プライベート DNS ゾーン {} のリンク {} で、ゾーンにない名前をパブリック DNS に問い合わせる (NxDomainRedirect)",
-            parent(link),
-            link.name()
-        ),
-        Edit::Redirect { link, .. } => format!(
-            "プライベート DNS ゾーン {} のリンク {} で、ゾーンだけが応答するようにする (Default)",
-            parent(link),
-            link.name()
-        ),
         Edit::MakeZone { zone } => format!("プライベート DNS ゾーン {} を作成する", zone.name()),
         Edit::Record { zone, name, address } => {
             format!("プライベート DNS ゾーン {} の {name} の A レコードを {address} にする", zone.name())
