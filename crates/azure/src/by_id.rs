@@ -7,16 +7,19 @@ use imbl::{GenericHashMap, OrdMap, shared_ptr::DefaultSharedPtr};
 
 use crate::ResourceId;
 
+/// A persistent map that is looked up by hash only.
+pub(crate) type ByHash<V> = GenericHashMap<ResourceId, V, foldhash::fast::RandomState, DefaultSharedPtr>;
+
 /// A persistent map by resource id. Everything that only reads in order is [`OrdMap`]'s.
 #[derive(Debug, Clone)]
 pub struct ById<V> {
     ordered: OrdMap<ResourceId, V>,
-    hashed: GenericHashMap<ResourceId, V, foldhash::fast::RandomState, DefaultSharedPtr>,
+    hashed: ByHash<V>,
 }
 
 impl<V> Default for ById<V> {
     fn default() -> Self {
-        Self { ordered: OrdMap::default(), hashed: GenericHashMap::default() }
+        Self { ordered: OrdMap::default(), hashed: ByHash::default() }
     }
 }
 

@@ -6,10 +6,11 @@
 
 use std::{net::Ipv4Addr, ops::Bound, sync::Arc};
 
-use imbl::{GenericHashMap, OrdMap, OrdSet, ordmap::DiffItem, shared_ptr::DefaultSharedPtr};
+use imbl::{OrdMap, OrdSet, ordmap::DiffItem};
 
 use crate::{
     ById, Kind, Resource, ResourceId,
+    by_id::ByHash,
     model::{
         AgentPool, Connection, DnsResolver, ForwardingRule, ForwardingRuleset, InboundEndpoint, LocalNetworkGateway,
         ManagedCluster, Model, NetworkInterface, NetworkSecurityGroup, OutboundEndpoint, PrivateDnsZone,
@@ -25,7 +26,7 @@ pub struct Estate {
     revision: u64,
     resources: ById<Arc<Resource>>,
     by_kind: OrdMap<Kind, OrdSet<ResourceId>>,
-    referrers: GenericHashMap<ResourceId, OrdSet<ResourceId>, foldhash::fast::RandomState, DefaultSharedPtr>,
+    referrers: ByHash<OrdSet<ResourceId>>,
     public_addresses: PublicAddresses,
 }
 

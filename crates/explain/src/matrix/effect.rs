@@ -140,8 +140,7 @@ impl Effect {
         let zones = old.linked_zones.keys().chain(new.linked_zones.keys());
         let relinked = zones.filter(|name| old.linked_zones.get(*name) != new.linked_zones.get(*name));
         self.rename(index, sides, &new.id, relinked);
-        for compiled in [old, new] {
-            let other = if std::ptr::eq(compiled, old) { new } else { old };
+        for (compiled, other) in [(old, new), (new, old)] {
             let differing =
                 compiled.interfaces.iter().filter(|(address, held)| other.interfaces.get(address) != Some(held));
             for (address, held) in differing {

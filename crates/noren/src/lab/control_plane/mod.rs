@@ -121,7 +121,15 @@ impl ControlPlanes {
     }
 
     /// Stops what belongs to clusters that do not run, and removes what those left that are no more.
+    ///
+    /// A lab that starts none looks at no cluster: it is asked to follow after every change.
     pub(super) async fn follow(&self, network: &Network) {
+        let data = self.data.as_ref().map(DataDir::control_planes);
+        let left: Vec<_> =
+            data.and_then(|path| fs_err::read_dir(path).ok()).into_iter().flatten().filter_map(Result::ok).collect();
+        if left.is_empty() && lock(&self.started).is_empty() {
+            return;
+        }
         let clusters = || network.clusters().values();
         let running: BTreeSet<&str> =
             clusters().filter(|one| one.running).filter_map(|one| one.uid.as_deref()).collect();
@@ -131,9 +139,8 @@ impl ControlPlanes {
             gone.iter().filter_map(|id| started.remove(id)).collect()
         };
         stop(idle).await;
-        let Some(data) = &self.data else { return };
         let known: BTreeSet<&str> = clusters().filter_map(|one| one.uid.as_deref()).collect();
-        for left in fs_err::read_dir(data.control_planes()).into_iter().flatten().filter_map(Result::ok) {
+        for left in left {
             if left.file_name().to_str().is_some_and(|name| !known.contains(name))
                 && let Err(error) = fs_err::remove_dir_all(left.path())
             {
