@@ -12,6 +12,7 @@ mod summary;
 use std::{
     io::{BufRead as _, BufReader},
     process::{Command, ExitCode, Stdio},
+    thread,
     time::Instant,
 };
 
@@ -108,8 +109,10 @@ fn deny() -> Result<bool> {
 }
 
 fn test() -> Result<bool> {
+    // The network is idle while compilers work, and the processors while packages are fetched.
+    let installing = thread::spawn(clients::install);
     let untidy = tidy();
-    let clients = clients::install()?;
+    let clients = installing.join().map_err(|_| anyhow::anyhow!("the installation of the clients panicked"))??;
     say("== tests");
     let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"])
         .env("NOREN_CLIENTS", &clients)
