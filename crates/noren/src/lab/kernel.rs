@@ -151,7 +151,9 @@ impl KernelPlane {
                         _ => {}
                     }
                 }
-                let Applied { opened, failed } = helper.apply(&plan).await?;
+                // A lab that stops does not wait for a thousand networks to come first.
+                let Some(applied) = self.shutdown.run_until_cancelled(helper.apply(&plan)).await else { return Ok(()) };
+                let Applied { opened, failed } = applied?;
                 for opened in opened {
                     if let Some((key, serving)) = self.serve(opened, helper, inside) {
                         served.insert(key, serving);
