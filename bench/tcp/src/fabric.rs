@@ -72,7 +72,10 @@ impl World {
         let applied = self.runtime.block_on(self.fabric.apply(&plan))?;
         ensure!(applied.failed.is_empty(), "steps that cannot be carried out: {:?}", applied.failed);
 
-        let opened = applied.opened.into_iter().find(|opened| opened.listener == Listener::ApiServers);
+        let opened = applied
+            .opened
+            .into_iter()
+            .find(|opened| opened.listener == Listener::ApiServers && matches!(opened.place, Place::Network(_)));
         let listener = opened.context("no listener")?.tcp;
         let mut rivals = vec![self.rival("through a private endpoint", &machine, ENDPOINT, &listener)?];
         self.join((DIRECT, "client", "10.0.0.4/16"), (DIRECT, "server", "10.0.1.4/16"))?;

@@ -13,8 +13,7 @@ use nftables::schema::Nftables;
 /// # Errors
 /// What `nft` said.
 pub(crate) fn apply(rules: &Nftables<'_>) -> io::Result<()> {
-    // The crate spells this one statement as a word; nothing else in a ruleset is called so.
-    let rules = serde_json::to_string(rules)?.replace(r#""notrack""#, r#"{"notrack":null}"#);
+    let rules = serde_json::to_string(rules)?;
     let mut nft = Command::new("nft")
         .args(["-j", "-f", "-"])
         .stdin(Stdio::piped())

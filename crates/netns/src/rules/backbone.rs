@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 use network::{
     DEFAULT_OUTBOUND_ADDRESS, INTERNET_HOST_ADDRESS,
-    plan::{API_SERVER_RANGE, BACKBONE_HOP, BackboneFilter, HOST_RANGE, NETWORK_RANGE, PUBLIC_DNS},
+    plan::{BACKBONE_HOP, BackboneFilter, HOST_RANGE, NETWORK_RANGE, PUBLIC_DNS},
 };
 use nftables::{
     schema::Nftables,
@@ -13,8 +13,8 @@ use nftables::{
 use super::{
     BEFORE_TRACKING, keep_silent,
     lang::{
-        Expr, Ruleset, accept, back, destination, drop, is, is_not, is_question, is_spoofed, is_unrouted, jump_by,
-        prefix, prefixes, source, text, to_destination, to_source, untracked,
+        Ruleset, accept, back, destination, drop, is, is_not, is_question, is_spoofed, is_unrouted, jump_by, prefix,
+        prefixes, source, text, to_destination, to_source,
     },
 };
 
@@ -22,16 +22,9 @@ pub(super) fn ruleset(filter: &BackboneFilter) -> Nftables<'static> {
     let mut rules = Ruleset::new();
     rules.hook("arrive", NfChainType::Filter, NfHook::Prerouting, BEFORE_TRACKING, NfChainPolicy::Accept);
     rules.rule("arrive", [is_spoofed(), drop()]);
-    // API servers take what comes through networks' private endpoints only.
-    let networks = prefix(Ipv4Net::new_assert(NETWORK_RANGE.0, NETWORK_RANGE.1));
-    rules.rule("arrive", [is(destination(), servers()), is_not(source(), networks), drop()]);
-    // What API servers and their clients say to one another is translated by nobody here, so that
-    // nobody need remember it: half the price of a connection's way through here.
-    rules.rule("arrive", [is(destination(), servers()), untracked()]);
     answer_for_public_dns(&mut rules, filter);
     show_public_addresses(&mut rules);
     rules.hook("serve", NfChainType::Filter, NfHook::Input, 0, NfChainPolicy::Accept);
-    rules.rule("serve", [is(destination(), servers()), accept()]);
     keep_own_addresses(&mut rules);
 
     let restricted: Vec<_> = filter
@@ -55,13 +48,7 @@ pub(super) fn ruleset(filter: &BackboneFilter) -> Nftables<'static> {
         rules.rule("serve", [jump_by(destination(), chains)]);
     }
     keep_silent(&mut rules, BEFORE_TRACKING);
-    rules.rule("output", [is(source(), servers()), untracked()]);
     rules.done()
-}
-
-fn servers() -> Expr {
-    let (network, length) = API_SERVER_RANGE;
-    prefix(Ipv4Net::new_assert(network, length))
 }
 
 /// Every public address that is nobody's here is taken for a public DNS server, as many are that

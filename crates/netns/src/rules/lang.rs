@@ -290,11 +290,6 @@ pub(super) fn track_apart() -> Stmt {
     Statement::Mangle(Mangle { key: ct("zone"), value: Expr::Number(1) })
 }
 
-/// Connection tracking does not look at it.
-pub(super) fn untracked() -> Stmt {
-    Statement::Notrack
-}
-
 pub(super) fn back() -> Stmt {
     Statement::Return(None)
 }

@@ -17,15 +17,18 @@ use super::{
     keep_silent,
     lang::{
         Expr, Ruleset, Stmt, accept, addresses, any_of, back, concat, destination, drop, goto, header, iif, is,
-        is_known, is_new, is_not, is_question, is_reply, is_reset, is_translated, jump, jump_by, lookup, meta, oif,
+        is_known, is_new, is_not, is_question, is_reply, is_reset, is_translated, jump_by, lookup, meta, oif,
         original_destination, port, prefix, prefixes, reset, set_mark, source, text, to_destination, to_source,
         track_apart,
     },
 };
 
-/// Where connections to an endpoint's other ports are sent to be refused: on the way to the API
-/// servers, so that routes and groups see what they see of any connection; no server has it.
+/// Where connections to an endpoint's other ports are sent to be refused: among the API servers, so
+/// that routes and groups see what they see of any connection; no server has it.
 const REFUSED: Ipv4Addr = Ipv4Addr::new(247, 255, 255, 255);
+/// What enters endpoints, and what is said in return.
+const TO_SERVER: &str = "to_server";
+const FROM_SERVER: &str = "from_server";
 /// The set of links to machines.
 const INTERFACES: &str = "interfaces";
 
@@ -37,11 +40,12 @@ pub(super) fn ruleset(filter: &RouterFilter) -> Nftables<'static> {
     choose_table(&mut rules, filter);
     arrive(&mut rules, filter, &groups, &appliances);
     translate_destination(&mut rules, filter);
-    serve(&mut rules, filter);
     enter(&mut rules, filter);
+    serve(&mut rules, filter);
     forward(&mut rules, filter, &groups, &appliances);
     translate_source(&mut rules, filter);
     keep_silent(&mut rules, 0);
+    rules.rule("output", [is(source(), servers()), goto(FROM_SERVER)]);
     rules.done()
 }
 
@@ -172,6 +176,7 @@ fn translate_destination(rules: &mut Ruleset, filter: &RouterFilter) {
 fn serve(rules: &mut Ruleset, filter: &RouterFilter) {
     const CHAIN: &str = "serve";
     rules.hook(CHAIN, NfChainType::Filter, NfHook::Input, 0, NfChainPolicy::Drop);
+    rules.rule(CHAIN, [is(destination(), servers()), goto(TO_SERVER)]);
     let pinged = || [is(header("icmp", "type"), text("echo-request"))];
     if !filter.dns.is_empty() {
         let from = || [is(iif(), interfaces()), is(destination(), addresses(&filter.dns))];
@@ -196,8 +201,8 @@ fn serve(rules: &mut Ruleset, filter: &RouterFilter) {
 /// A connection to an API server, in either direction and whatever its age, must have entered by
 /// an endpoint that still leads there; of any other only its end gets through.
 fn enter(rules: &mut Ruleset, filter: &RouterFilter) {
-    rules.chain("to_server");
-    rules.chain("from_server");
+    rules.chain(TO_SERVER);
+    rules.chain(FROM_SERVER);
     if !filter.endpoints.is_empty() {
         let entrances = || {
             any_of(
@@ -208,17 +213,17 @@ fn enter(rules: &mut Ruleset, filter: &RouterFilter) {
             )
         };
         let to = concat([original_destination(), destination(), header("tcp", "dport")]);
-        rules.rule("to_server", [is(to, entrances()), back()]);
+        rules.rule(TO_SERVER, [is(to, entrances()), accept()]);
         let endpoints = addresses(filter.endpoints.keys());
         let refused = [is(destination(), text(REFUSED)), is(original_destination(), endpoints), reset()];
-        rules.rule("to_server", refused);
+        rules.rule(TO_SERVER, refused);
         let from = concat([original_destination(), source(), header("tcp", "sport")]);
-        rules.rule("from_server", [is(from, entrances()), back()]);
+        rules.rule(FROM_SERVER, [is(from, entrances()), accept()]);
     }
     // The lab resets what came in by an endpoint that leads there no longer.
-    rules.rule("from_server", [is_reset(), back()]);
-    rules.rule("to_server", [drop()]);
-    rules.rule("from_server", [drop()]);
+    rules.rule(FROM_SERVER, [is_reset(), accept()]);
+    rules.rule(TO_SERVER, [drop()]);
+    rules.rule(FROM_SERVER, [drop()]);
 }
 
 /// From link to link.
@@ -237,8 +242,6 @@ fn forward<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a
     rules.rule(TO_MACHINE, [accept()]);
 
     rules.hook(CHAIN, NfChainType::Filter, NfHook::Forward, 0, NfChainPolicy::Drop);
-    rules.rule(CHAIN, [is(destination(), servers()), jump("to_server")]);
-    rules.rule(CHAIN, [is(source(), servers()), jump("from_server")]);
     if let Some(backbone) = filter.backbone.as_ref().filter(|_| !filter.public.is_empty()) {
         // The platform gives a machine's answer its public address only where it leaves for the Internet.
         let known_publicly = is(original_destination(), addresses(filter.public.keys()));
@@ -255,7 +258,6 @@ fn forward<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a
     if let Some(backbone) = &filter.backbone {
         rules.rule(CHAIN, [is(iif(), text(backbone)), is_translated(), to_machine(), goto(TO_MACHINE)]);
         rules.rule(CHAIN, [is(iif(), text(backbone)), drop()]);
-        rules.rule(CHAIN, [is(oif(), text(backbone)), is(destination(), servers()), accept()]);
         // What connection tracking does not know would go out untranslated.
         rules.rule(CHAIN, [is(oif(), text(backbone)), is(iif(), interfaces()), is_new(), accept()]);
         rules.rule(CHAIN, [is(oif(), text(backbone)), drop()]);
@@ -269,15 +271,12 @@ fn forward<'a>(rules: &mut Ruleset, filter: &'a RouterFilter, groups: &Groups<'a
     }
 }
 
-/// Private Link and the Internet see the network's own address or a machine's public one.
+/// The Internet sees the network's own address or a machine's public one.
 fn translate_source(rules: &mut Ruleset, filter: &RouterFilter) {
     const CHAIN: &str = "translate_source";
     let Some(backbone) = &filter.backbone else { return };
     rules.hook(CHAIN, NfChainType::NAT, NfHook::Postrouting, 100, NfChainPolicy::Accept);
     let out = || is(oif(), text(backbone));
-    if let Some(outbound) = filter.outbound {
-        rules.rule(CHAIN, [out(), is(destination(), servers()), to_source(text(outbound))]);
-    }
     if !filter.public.is_empty() {
         // Of several public addresses of one machine, one is its source.
         let public: BTreeMap<Ipv4Addr, Ipv4Addr> = filter.public.iter().map(|(out, at)| (*at, *out)).collect();

@@ -153,11 +153,11 @@ pub(crate) fn world() -> World {
     let mut world = World::default();
     let (one, two) = (network("one"), network("two"));
     world.backbone();
-    world.route(&Place::Backbone, "240.0.0.0/5", RouteTarget::Local);
     world.space(&Place::Backbone).listeners.insert(at("0.0.0.0:443"), Listener::ApiServers);
     for (place, name, outbound) in [(&one, "one", "248.0.0.1"), (&two, "two", "248.0.0.2")] {
         world.join_backbone(place, name, ip(outbound));
         world.route(place, "168.63.129.16/32", RouteTarget::Local);
+        world.route(place, "240.0.0.0/5", RouteTarget::Local);
         let view = ViewId::VirtualNetwork(id("virtualNetworks", name));
         let dns = SocketAddrV4::new(AZURE_DNS, 53);
         world.space(place).listeners.insert(dns, Listener::Dns(view));
@@ -172,6 +172,7 @@ pub(crate) fn world() -> World {
     world.machine(&two, "vm-3", ip("10.1.0.4"));
     let endpoint = Endpoint { port: 443, server: at("240.0.0.1:443"), inbound: Vec::new() };
     world.router(&one).endpoints.insert(ip("10.0.0.9"), endpoint);
+    world.space(&one).listeners.insert(at("0.0.0.0:443"), Listener::ApiServers);
 
     world.pair(end(&one, "to-two", FABRIC_MAC, &[], &[]), end(&two, "to-one", FABRIC_MAC, &[], &[]));
     world.route(&one, "10.1.0.0/16", RouteTarget::Link(link("to-two")));

@@ -37,21 +37,15 @@ pub(crate) struct Lab {
     dns: dns::Server,
     views: BTreeMap<(Place, SocketAddrV4), ServedView>,
     staff: BTreeMap<Place, Staff>,
-    servers: Option<JoinHandle<()>>,
+    servers: BTreeMap<(Place, SocketAddrV4), Staff>,
 }
 
-/// What runs at a machine; ends when dropped.
+/// What runs at a place; ends when dropped.
 struct Staff(Vec<JoinHandle<()>>);
 
 impl Drop for Staff {
     fn drop(&mut self) {
         self.0.iter().for_each(JoinHandle::abort);
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        self.servers.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -68,7 +62,7 @@ impl Lab {
             dns,
             views: BTreeMap::new(),
             staff: BTreeMap::new(),
-            servers: None,
+            servers: BTreeMap::new(),
         }
     }
 
@@ -88,7 +82,11 @@ impl Lab {
         let plan = Plan::between(&before, &after);
         for step in &plan.steps {
             match step {
-                Step::Close(place, at) => _ = self.views.remove(&(place.clone(), *at)),
+                Step::Close(place, at) => {
+                    let key = (place.clone(), *at);
+                    self.views.remove(&key);
+                    self.servers.remove(&key);
+                }
                 Step::RemoveNamespace(place) => _ = self.staff.remove(place),
                 _ => {}
             }
@@ -109,7 +107,8 @@ impl Lab {
                 Listener::Metadata => {}
                 Listener::ApiServers => {
                     let listener = TcpListener::from_std(opened.tcp).expect("a listener");
-                    self.servers = Some(tokio::spawn(api_servers(listener, Arc::clone(&self.planned))));
+                    let serving = tokio::spawn(api_servers(listener, Arc::clone(&self.planned)));
+                    self.servers.insert((opened.place, opened.at), Staff(vec![serving]));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The backbone: API servers, public DNS, and the roads between public addresses.
+//! The backbone: public API servers, public DNS, and the roads between public addresses.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -21,12 +21,12 @@ use crate::{
     route,
 };
 
-/// Where the API server of the cluster with this number stands.
+/// Where connections through the private endpoint with this number are accepted.
 pub(super) fn server(number: u32) -> SocketAddrV4 {
     SocketAddrV4::new(nth(API_SERVER_RANGE.0, number), API_SERVER_PORT)
 }
 
-/// The number of the cluster whose API server stands at `address`.
+/// The number of the private endpoint whose connections are accepted at `address`.
 pub(super) fn number_of(address: Ipv4Addr) -> Option<u32> {
     u32::from(address).checked_sub(API_SERVER_RANGE.0.into()).filter(|number| *number > 0)
 }
@@ -53,7 +53,6 @@ pub(super) fn sources(declared: &[Ipv4Net]) -> Vec<Ipv4Net> {
 pub(super) fn namespace(network: &Network, leaving: &OrdSet<Route>) -> Namespace {
     let local = |to| Route { table: MAIN_TABLE, to, target: RouteTarget::Local };
     let mut routes = leaving.clone();
-    routes.extend(Ipv4Net::new(API_SERVER_RANGE.0, API_SERVER_RANGE.1).map(local));
     routes.insert(local(PUBLIC_DNS.into()));
     let mut filter = BackboneFilter { unasked: route::unrouted().collect(), ..BackboneFilter::default() };
     for (address, holder) in &network.public_addresses {

@@ -88,9 +88,10 @@ pub enum Filter {
 /// A packet meets, in this order: its link's table; whether it may have its source (peers' flows
 /// that are known are not asked again); unless its flow is known, the groups of its sender and of
 /// the endpoint it is for, none of which see [`dns`](Self::dns) and [`metadata`](Self::metadata); translation into an endpoint or to
-/// the machine behind a public address; for what goes to or comes from an API server, whether the
-/// flow's endpoint still leads there, whatever the flow's age; unless its flow is known, whether the
-/// one link leads to the other, and the groups of its receiver; translation of its source. Groups do
+/// the machine behind a public address; for what goes to or comes from an API server, which stands here,
+/// whether the flow's endpoint still leads there, whatever the flow's age; for all else, unless its
+/// flow is known, whether the one link leads to the other, and the groups of its receiver; translation
+/// of its source. Groups do
 /// not see TCP resets: they begin nothing, and the first one ends its flow. At an interface that
 /// forwards a flow that is not its own is known, and a reset passes, only if its request passed there.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -130,7 +131,7 @@ pub struct RouterFilter {
 pub struct Endpoint {
     /// The port it takes connections at; others are refused (TCP reset).
     pub port: u16,
-    /// The API server in the backbone.
+    /// Where the API server takes them.
     pub server: SocketAddrV4,
     /// Groups that see connections to it, if its subnet's policies say so.
     pub inbound: Vec<GroupId>,

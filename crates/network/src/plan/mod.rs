@@ -6,10 +6,10 @@
 //!
 //! - One namespace for each virtual network, its *router*; one for each machine (a network
 //!   interface), joined to its router by a veth pair with a /32: no shared layer 2.
-//! - The *backbone* is Microsoft's side and the public Internet: every API server listens there,
+//! - The *backbone* is Microsoft's side and the public Internet: public API servers listen there,
 //!   on one socket, told apart by the address a connection was accepted at.
-//! - A private endpoint is an element of its router's destination map, source-translated on the
-//!   way to the backbone.
+//! - A private endpoint is an element of its router's destination map: what enters it comes to a
+//!   socket of the router's, again one for all API servers.
 //! - A peering is a veth pair between two routers, with routes for the other's address space only.
 //! - A user route to a virtual appliance in a peered network takes a veth pair of its own, whose
 //!   far end follows a table with one route: to the appliance.

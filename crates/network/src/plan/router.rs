@@ -11,6 +11,7 @@ use std::{
 
 use azure::{
     ResourceId,
+    aks::API_SERVER_PORT,
     model::{Access, AddressMatch, Direction, PortRange, RuleProtocol, SecurityRule},
 };
 use imbl::{OrdMap, OrdSet};
@@ -288,10 +289,8 @@ impl Router<'_> {
                 }
                 self.narrow_to_what_is_behind(table, route, routes);
             }
-            // What an endpoint has translated is on its way to the backbone, whatever the table says.
-            if let Ok(servers) = Ipv4Net::new(API_SERVER_RANGE.0, API_SERVER_RANGE.1) {
-                self.routes.insert((table, servers), via(BACKBONE, BACKBONE_HOP));
-            }
+            // What an endpoint has translated is where it is to be, whatever the table says.
+            self.routes.extend(servers().map(|servers| ((table, servers), RouteTarget::Throw)));
             let elsewhere = |address: &&Ipv4Addr| {
                 routes.iter().find(|route| route.prefix.contains(*address)).is_some_and(|route| match &route.next_hop {
                     NextHop::VirtualNetwork { network } | NextHop::InterfaceEndpoint { network } => {
@@ -413,6 +412,7 @@ impl Router<'_> {
         self.main(AZURE_DNS, RouteTarget::Local);
         self.filter.dns.insert(AZURE_DNS);
         self.main(METADATA, RouteTarget::Local);
+        self.routes.extend(servers().map(|servers| ((MAIN_TABLE, servers), RouteTarget::Local)));
         self.filter.metadata.insert(METADATA);
         for (address, endpoint) in &self.compiled.inbound_endpoints {
             self.main(*address, RouteTarget::Local);
@@ -445,6 +445,8 @@ impl Router<'_> {
 
     fn finish(mut self) -> Unit {
         let dns = |address: Ipv4Addr| (SocketAddrV4::new(address, DNS_PORT), self.view());
+        let entered = (!self.filter.endpoints.is_empty()).then_some(Listener::ApiServers);
+        let entered = entered.map(|servers| (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, API_SERVER_PORT), servers));
         let metadata = self.filter.metadata.iter();
         let metadata = metadata.map(|address| (SocketAddrV4::new(*address, METADATA_PORT), Listener::Metadata));
         let listeners: OrdMap<_, _> = self
@@ -454,6 +456,7 @@ impl Router<'_> {
             .chain(self.filter.inbound_endpoints.keys())
             .map(|address| dns(*address))
             .chain(metadata)
+            .chain(entered)
             .collect();
         let routes = std::mem::take(&mut self.routes);
         let namespace = Namespace {
@@ -469,6 +472,11 @@ impl Router<'_> {
     fn view(&self) -> Listener {
         Listener::Dns(ViewId::VirtualNetwork(self.compiled.id.clone()))
     }
+}
+
+/// Where API servers stand.
+fn servers() -> Option<Ipv4Net> {
+    Ipv4Net::new(API_SERVER_RANGE.0, API_SERVER_RANGE.1).ok()
 }
 
 /// The name, at the appliance's network, of a link that steers.

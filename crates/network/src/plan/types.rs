@@ -18,7 +18,8 @@ pub(super) use crate::names::DNS_PORT;
 pub const MAIN_TABLE: u32 = 254;
 /// The next hop towards the backbone, the same on every link to it: it is on the link only.
 pub const BACKBONE_HOP: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
-/// Where API servers stand in the backbone.
+/// Where connections through private endpoints are accepted, at an address for each endpoint, in the
+/// router of the endpoint's network.
 pub const API_SERVER_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(240, 0, 0, 0), 5);
 /// Public DNS, for clients that have no other server (TEST-NET-2, RFC 5737).
 pub const PUBLIC_DNS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 53);
