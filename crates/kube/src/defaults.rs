@@ -108,6 +108,7 @@ pub(crate) fn fill_in(row: &Resource, object: &mut Value) {
                 set_all(port, [("protocol", json!("TCP")), ("name", json!(""))]);
             }
         }
+        "LimitRange" => limits(object),
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => webhooks(row, object),
         "ValidatingAdmissionPolicy" => set(&mut object["spec"], "failurePolicy", json!("Fail")),
         _ => {}
@@ -330,7 +331,7 @@ fn container(container: &mut Value) {
 }
 
 /// Guaranteed when every container's limits are what it asks for, burstable when any asks for something.
-fn qos_class(spec: &Value) -> &'static str {
+pub(crate) fn qos_class(spec: &Value) -> &'static str {
     let containers: Vec<&Value> = ["initContainers", "containers"]
         .iter()
         .flat_map(|list| spec[list].as_array().into_iter().flatten())
@@ -395,6 +396,20 @@ fn service(service: &mut Value) {
         set(port, "targetPort", number);
     }
     set(service, "status", json!({"loadBalancer": {}}));
+}
+
+/// What containers have by default follows from what they may have at most and at least.
+fn limits(object: &mut Value) {
+    let Some(limits) = object.pointer_mut("/spec/limits").and_then(Value::as_array_mut) else { return };
+    for limit in limits.iter_mut().filter(|limit| limit["type"] == "Container") {
+        for (from, to) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
+            let Some(amounts) = limit[from].as_object().cloned() else { continue };
+            set(limit, to, json!({}));
+            for (name, amount) in amounts {
+                set(&mut limit[to], &name, amount);
+            }
+        }
+    }
 }
 
 fn webhooks(row: &Resource, object: &mut Value) {

@@ -11,6 +11,7 @@
 //! answer; `objects` reads and writes with optimistic concurrency, `deletion` deletes; `controllers` makes pods of
 //! deployments; `object`, `defaults`, `validation`, `patch`, `managed_fields`, `selector` and `table` are pure.
 
+mod admission;
 mod api;
 mod authentication;
 mod body;
@@ -34,6 +35,7 @@ mod openapi;
 mod pages;
 mod patch;
 mod protobuf;
+mod quantity;
 mod raw;
 mod rbac;
 mod registry;

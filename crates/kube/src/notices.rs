@@ -19,9 +19,6 @@ pub(crate) fn of(row: &Resource, object: &Value) -> Option<&'static str> {
         | "MutatingAdmissionPolicyBinding" => {
             Some("this cluster does not evaluate admission policies: the object is kept without effect")
         }
-        "ResourceQuota" | "LimitRange" => {
-            Some("this cluster does not enforce quotas and limits: the object is kept without effect")
-        }
         "APIService" if object["spec"]["service"].is_object() => {
             Some("this cluster does not aggregate other API servers: the object is kept without effect")
         }
@@ -42,7 +39,7 @@ mod tests {
     #[test]
     fn only_what_has_no_effect_is_warned_of() {
         let row = |group, plural| registry::find(group, "v1", plural).unwrap();
-        assert!(of(row("", "resourcequotas"), &json!({})).is_some());
+        assert!(of(row("", "resourcequotas"), &json!({})).is_none());
         assert!(of(row("", "configmaps"), &json!({})).is_none());
         let definition = |strategy: &str| json!({"spec": {"conversion": {"strategy": strategy}}});
         let definitions = row("apiextensions.k8s.io", "customresourcedefinitions");

@@ -90,10 +90,10 @@ pub(crate) fn check_fields(row: &Resource, object: &Value, validation: FieldVali
     }
 }
 
-/// Makes a checked body into a new object.
+/// Makes a checked body into a new object, complete but perhaps not valid: [`check`] is for later.
 ///
 /// # Errors
-/// 422 when it is not valid.
+/// 400 without metadata.
 pub(crate) fn create(row: &Resource, object: &mut Value, birth: &Birth<'_>) -> Result<(), Status> {
     let Value::Object(metadata) = &mut object["metadata"] else {
         return Err(Status::bad_request("metadata is missing"));
@@ -119,13 +119,13 @@ pub(crate) fn create(row: &Resource, object: &mut Value, birth: &Birth<'_>) -> R
         fields.remove("status");
     }
     fill_in(row, object, birth.now);
-    check(row, object, None)
+    Ok(())
 }
 
-/// Makes a checked body into the next state of `before`.
+/// Makes a checked body into the next state of `before`, which [`settle`] finishes.
 ///
 /// # Errors
-/// 409 when it is meant for another object of the same name, 422 when it is not valid.
+/// 409 when it is meant for another object of the same name.
 pub(crate) fn update(row: &Resource, before: &Value, object: &mut Value, now: Timestamp) -> Result<(), Status> {
     let held = before["metadata"]["uid"].as_str().unwrap_or_default();
     if let Some(meant) = object["metadata"]["uid"].as_str().filter(|meant| !meant.is_empty() && *meant != held) {
@@ -152,6 +152,18 @@ pub(crate) fn update(row: &Resource, before: &Value, object: &mut Value, now: Ti
         }
     }
     fill_in(row, object, now);
+    Ok(())
+}
+
+/// Finishes the next state of `before` when nothing changes it any more: it is valid, and its generation counts.
+///
+/// # Errors
+/// 422 when it is not valid.
+pub(crate) fn settle(row: &Resource, only_status: bool, before: &Value, object: &mut Value) -> Result<(), Status> {
+    if only_status {
+        // Who writes a status is a controller, whose built-in kinds have no rules of their own.
+        return if row.custom().is_some() { check(row, object, Some(before)) } else { Ok(()) };
+    }
     check(row, object, Some(before))?;
     if has_generation(row) && desired(before) != desired(object) {
         let generation = before["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
@@ -160,7 +172,8 @@ pub(crate) fn update(row: &Resource, before: &Value, object: &mut Value, now: Ti
     Ok(())
 }
 
-fn fill_in(row: &Resource, object: &mut Value, now: Timestamp) {
+/// What the server fills in.
+pub(crate) fn fill_in(row: &Resource, object: &mut Value, now: Timestamp) {
     match row.custom() {
         Some(version) => version.complete(object),
         None if row.kind == "CustomResourceDefinition" => custom::complete(object, &rfc3339(now)),
@@ -172,7 +185,7 @@ fn fill_in(row: &Resource, object: &mut Value, now: Timestamp) {
 ///
 /// # Errors
 /// 422.
-fn check(row: &Resource, object: &Value, before: Option<&Value>) -> Result<(), Status> {
+pub(crate) fn check(row: &Resource, object: &Value, before: Option<&Value>) -> Result<(), Status> {
     let mut causes = validation::metadata(row, object);
     match row.custom() {
         Some(version) => causes.extend(version.validate(object, before)),
@@ -190,17 +203,13 @@ fn check(row: &Resource, object: &Value, before: Option<&Value>) -> Result<(), S
 }
 
 /// The next state of `before` when only its status is written.
-///
-/// # Errors
-/// 422 when it does not have the form that a custom kind's schema wants.
-pub(crate) fn update_status(row: &Resource, before: &Value, object: &Value) -> Result<Value, Status> {
+pub(crate) fn update_status(row: &Resource, before: &Value, object: &Value) -> Value {
     let mut next = before.clone();
     next["status"] = object["status"].clone();
     if let Some(version) = row.custom() {
         version.complete(&mut next);
-        check(row, &next, Some(before))?;
     }
-    Ok(next)
+    next
 }
 
 /// RFC 3339 in whole seconds, as Kubernetes writes times.
@@ -238,6 +247,7 @@ mod tests {
         check_envelope(row, &mut object, row.namespaced.then_some("default"), None)?;
         let birth = Birth { now: Timestamp::UNIX_EPOCH, uid: "u".into(), suffix: "abcde" };
         create(row, &mut object, &birth)?;
+        check(row, &object, None)?;
         Ok(object)
     }
 
@@ -281,14 +291,17 @@ mod tests {
         let first = born("deployments", body).unwrap();
         let mut relabelled = first.clone();
         relabelled["metadata"]["labels"] = json!({"x": "y"});
-        update(row, &first, &mut relabelled, Timestamp::UNIX_EPOCH).unwrap();
+        let next = |object: &mut Value| {
+            update(row, &first, object, Timestamp::UNIX_EPOCH).and_then(|()| settle(row, false, &first, object))
+        };
+        next(&mut relabelled).unwrap();
         assert_eq!(relabelled["metadata"]["generation"], 1);
         let mut scaled = first.clone();
         scaled["spec"]["replicas"] = json!(3);
-        update(row, &first, &mut scaled, Timestamp::UNIX_EPOCH).unwrap();
+        next(&mut scaled).unwrap();
         assert_eq!(scaled["metadata"]["generation"], 2);
         let mut reselected = first.clone();
         reselected["spec"]["selector"] = json!({"matchLabels": {"a": "c"}});
-        assert_eq!(update(row, &first, &mut reselected, Timestamp::UNIX_EPOCH).unwrap_err().code, 422);
+        assert_eq!(next(&mut reselected).unwrap_err().code, 422);
     }
 }

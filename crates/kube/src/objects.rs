@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use store::{Condition, KeyValue, Outcome, Store, Transaction};
 
 use crate::{
+    admission::quota::{self, Quotas},
     convert,
     custom::Compiled,
     deletion::{is_doomed, is_held},
@@ -19,6 +20,7 @@ use crate::{
     patch::{self, PatchType},
     registry::Resource,
     request::{Objects, Options},
+    reviews::User,
     services,
     status::{Cause, Status},
 };
@@ -35,8 +37,10 @@ pub(crate) struct ObjectStore {
     pub(crate) cluster: String,
     pub(crate) service_cidr: String,
     pub(crate) compiled: Arc<Compiled>,
-    /// What is written now is written at this time.
+    /// What is written now is written at this time,
     pub(crate) now: Timestamp,
+    /// and by this user.
+    pub(crate) user: Arc<User>,
 }
 
 /// An object written, and what the client should be warned of.
@@ -44,6 +48,14 @@ pub(crate) struct Written {
     pub(crate) object: Value,
     pub(crate) created: bool,
     pub(crate) warnings: Vec<String>,
+}
+
+impl Written {
+    /// With other warnings before its own.
+    fn warned_before(mut self, mut warnings: Vec<String>) -> Self {
+        warnings.append(&mut self.warnings);
+        Self { warnings, ..self }
+    }
 }
 
 impl ObjectStore {
@@ -90,14 +102,14 @@ impl ObjectStore {
         body: Value,
         options: &Options,
     ) -> Result<Written, Status> {
-        let mut written = self.prepare(objects, body, options)?;
+        let mut written = self.draft(objects, body, options)?;
         let writer = Authorship::new(self, objects, options);
         managed_fields::track(&Value::Null, &mut written.object, &writer.writer());
         self.insert(objects, written, options).await
     }
 
-    /// Makes a body into a new object that is not stored yet.
-    pub(crate) fn prepare(&self, objects: &Objects<'_>, mut body: Value, options: &Options) -> Result<Written, Status> {
+    /// Makes a body into a new object that is neither admitted nor stored yet.
+    pub(crate) fn draft(&self, objects: &Objects<'_>, mut body: Value, options: &Options) -> Result<Written, Status> {
         let row = &*objects.resource;
         object::check_envelope(row, &mut body, objects.namespace, None)?;
         if version_of(&body)?.is_some() {
@@ -112,13 +124,9 @@ impl ObjectStore {
         Ok(Written { object: body, created: true, warnings })
     }
 
-    async fn insert(
-        &self,
-        objects: &Objects<'_>,
-        Written { object: mut body, warnings, .. }: Written,
-        options: &Options,
-    ) -> Result<Written, Status> {
+    async fn insert(&self, objects: &Objects<'_>, draft: Written, options: &Options) -> Result<Written, Status> {
         let row = &*objects.resource;
+        let Written { object: mut body, warnings, .. } = self.admit_new(objects, draft, options.dry_run).await?;
         // What the server gives belongs to nobody.
         if row.is_core("Service") {
             services::assign(self, &mut body)?;
@@ -129,6 +137,9 @@ impl ObjectStore {
             let mut transaction = Transaction::new().when(Condition::Absent { key: key.clone() });
             if let Some(namespace) = objects.namespace {
                 transaction = transaction.when(self.open_namespace(row, namespace, &name)?);
+                let mut quotas = Quotas::of(self, namespace)?;
+                quotas.charge(self, row, &Value::Null, &body)?;
+                transaction = quotas.write(transaction);
             }
             let taken = || Status::already_exists(&row.group, &row.plural, &name);
             if options.dry_run {
@@ -141,7 +152,7 @@ impl ObjectStore {
                     return Ok(Written { object: body, created: true, warnings });
                 }
                 Outcome::ConditionFailed { condition, .. } if condition.key() == key => return Err(taken()),
-                // The namespace has changed meanwhile; perhaps it ends.
+                // The namespace or a quota has changed meanwhile; perhaps it ends or is used up.
                 Outcome::ConditionFailed { .. } => {}
             }
         }
@@ -184,7 +195,7 @@ impl ObjectStore {
                 Ok(next)
             })
             .await?;
-        Ok(Written { object, created: false, warnings })
+        Ok(object.warned_before(warnings))
     }
 
     /// Patches an object (or its status).
@@ -216,7 +227,7 @@ impl ObjectStore {
                 Ok(next)
             })
             .await?;
-        Ok(Written { object, created: false, warnings })
+        Ok(object.warned_before(warnings))
     }
 
     /// What an object would be after a patch, as far as its form goes.
@@ -270,8 +281,8 @@ impl ObjectStore {
             match self.entry(objects, name) {
                 Err(status) if status.code == 404 && objects.subresource.is_none() => {
                     let applied = managed_fields::apply(&Value::Null, &body, true, &author.writer())?;
-                    let written = self.prepare(objects, applied, options)?;
-                    match self.insert(objects, written, options).await {
+                    let draft = self.draft(objects, applied, options)?;
+                    match self.insert(objects, draft, options).await {
                         // Somebody else was quicker.
                         Err(status) if status.is_already_exists() => {}
                         other => return other,
@@ -290,7 +301,7 @@ impl ObjectStore {
                         next["metadata"]["managedFields"] = owners;
                         Ok(next)
                     });
-                    return Ok(Written { object: object.await?, created: false, warnings: Vec::new() });
+                    return object.await;
                 }
             }
         }
@@ -304,17 +315,27 @@ impl ObjectStore {
         name: &str,
         dry_run: bool,
         mut change: impl FnMut(&KeyValue, &Value) -> Result<Value, Status>,
-    ) -> Result<Value, Status> {
+    ) -> Result<Written, Status> {
         let row = &*objects.resource;
         for _ in 0..RETRIES_MAX {
             let (entry, stored) = self.entry(objects, name)?;
-            let mut next = change(&entry, &stored)?;
+            let next = change(&entry, &stored)?;
+            let Written { object: mut next, warnings, .. } = self.admit_next(objects, &stored, next, dry_run).await?;
+            let written = |object| Written { object, created: false, warnings };
             if row.is_core("Service") && stored["spec"] != next["spec"] {
                 services::reassign(self, &stored, &mut next)?;
             }
             set_version(&mut next, entry.mod_revision.0);
-            if next == stored || dry_run {
-                return Ok(next);
+            if next == stored {
+                return Ok(written(next));
+            }
+            let mut quotas = Quotas::default();
+            if let Some(namespace) = objects.namespace.filter(|_| quota::may_change(row)) {
+                quotas = Quotas::of(self, namespace)?;
+                quotas.charge(self, row, &stored, &next)?;
+            }
+            if dry_run {
+                return Ok(written(next));
             }
             // A namespace ends with what is in it.
             let finished = is_doomed(&next) && !is_held(&next) && !row.is_core("Namespace");
@@ -324,13 +345,13 @@ impl ObjectStore {
                 let unchanged = Condition::ModRevision { key: entry.key.to_string(), revision: entry.mod_revision };
                 Transaction::new().when(unchanged).put(entry.key.to_string(), without_version(&next))
             };
-            if let Outcome::Committed(revision) = self.store.commit(transaction).await? {
+            if let Outcome::Committed(revision) = self.store.commit(quotas.write(transaction)).await? {
                 if is_doomed(&next) && !is_held(&next) {
                     self.finish_namespace(objects.namespace.unwrap_or(name)).await?;
                     self.finish_definition(row).await?;
                 }
                 set_version(&mut next, revision.0);
-                return Ok(next);
+                return Ok(written(next));
             }
         }
         Err(Status::conflict(&row.group, &row.plural, name))
@@ -381,7 +402,7 @@ impl<'a> Authorship<'a> {
 /// The next state of an object, or of its status where that is what the path names.
 fn next_state(objects: &Objects<'_>, stored: &Value, wanted: Value, now: Timestamp) -> Result<Value, Status> {
     if objects.subresource == Some("status") {
-        return object::update_status(&objects.resource, stored, &wanted);
+        return Ok(object::update_status(&objects.resource, stored, &wanted));
     }
     let mut next = wanted;
     object::update(&objects.resource, stored, &mut next, now)?;

@@ -7,6 +7,7 @@ use store::{Range, RangeOptions, Revision};
 use crate::{
     convert, nodes,
     objects::{ObjectStore, decode},
+    registry::{self, Resource},
     request::{Objects, Options},
     status::Status,
 };
@@ -64,6 +65,28 @@ impl ObjectStore {
                 return Ok(Page { items, revision, continue_token: None });
             }
         }
+    }
+
+    /// All objects of a kind, in a namespace or everywhere, as they are now.
+    ///
+    /// # Errors
+    /// 500 when the store fails.
+    pub(crate) fn stored(&self, row: &Resource, namespace: Option<&str>) -> Result<Vec<Value>, Status> {
+        let entries = self.store.range(&self.prefix(row, namespace), &RangeOptions::default())?.entries;
+        let decoded = entries.iter().map(|entry| {
+            let mut object = decode(entry)?;
+            convert::serve(row, &mut object);
+            Ok(object)
+        });
+        decoded.collect()
+    }
+
+    /// The same of a built-in kind by its name.
+    ///
+    /// # Errors
+    /// 500 when the store fails.
+    pub(crate) fn stored_of(&self, group: &str, plural: &str, namespace: Option<&str>) -> Result<Vec<Value>, Status> {
+        registry::find(group, "v1", plural).map_or(Ok(Vec::new()), |row| self.stored(row, namespace))
     }
 
     /// What is stored as of `revision`, or now; `None` when that is too long ago.

@@ -270,6 +270,7 @@ impl ApiServer {
             service_cidr: spec.service_cidr.clone(),
             compiled: Arc::clone(&self.0.compiled),
             now: (self.0.clock)(),
+            user: Arc::default(),
         }
     }
 
@@ -310,7 +311,7 @@ impl ApiServer {
             }
             let place =
                 Objects { resource: Arc::clone(row), namespace: namespace.as_deref(), name: None, subresource: None };
-            let made = objects.prepare(&place, object, &options);
+            let made = objects.draft(&place, object, &options);
             let made = made.map_err(|status| ServeError::Seed(status.to_value().to_string()))?;
             transaction = transaction.when(Condition::Absent { key: key.clone() }).put(key, made.object.to_string());
             missing = true;

@@ -39,6 +39,11 @@ impl Status {
         self
     }
 
+    /// What it says.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
     }
@@ -117,6 +122,12 @@ impl Status {
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(403, "Forbidden", message)
+    }
+
+    /// 403: admission refuses an object; why.
+    pub(crate) fn denied(row: &Resource, name: &str, why: &str) -> Self {
+        let message = format!("{} \"{name}\" is forbidden: {why}", qualified(&row.plural, &row.group));
+        Self::new(403, "Forbidden", message).about(name, &row.group, &row.plural, &[])
     }
 
     /// 501: what only a running container could answer.

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::view::{Plan, View, controlled_by, count, hash_of, name, resolved, set_condition};
+use super::view::{Plan, View, condition, controlled_by, count, hash_of, name, resolved, set_condition};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
@@ -241,6 +241,14 @@ impl<'a> Rollout<'a> {
             ("True", "ReplicaSetUpdated", format!("ReplicaSet \"{set}\" is progressing."))
         };
         set_condition(&mut status, "Progressing", holds, reason, &message, &time);
+        let failure = |set: &&Value| condition(&set["status"], "ReplicaFailure").cloned();
+        let failure = self.new.iter().chain(&self.old).find_map(failure);
+        if let Some(failure) = &failure {
+            let text = |field: &str| failure[field].as_str().unwrap_or_default();
+            set_condition(&mut status, "ReplicaFailure", "True", text("reason"), text("message"), &time);
+        } else if let Some(Value::Array(conditions)) = status.get_mut("conditions") {
+            conditions.retain(|held| held["type"] != "ReplicaFailure");
+        }
         for condition in status["conditions"].as_array_mut().into_iter().flatten() {
             if condition["lastUpdateTime"].is_null() {
                 condition["lastUpdateTime"] = condition["lastTransitionTime"].clone();

@@ -5,11 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::ToSpan;
 use rand::RngExt;
 use serde_json::{Value, json};
-use store::{Condition, RangeOptions, Revision, Transaction};
+use store::{Condition, Revision, Transaction};
 
-use super::view::{Plan, View, WATCHED, Write, name, uid};
+use super::{
+    refused,
+    view::{Plan, View, WATCHED, Write, name, uid},
+};
 use crate::{
-    convert,
+    admission::quota::Quotas,
     deletion::{Deletion, is_doomed, is_held},
     managed_fields::{self, Writer},
     object::rfc3339,
@@ -43,14 +46,14 @@ pub(super) fn view(
     let mut held = HashMap::new();
     for (group, version, plural) in WATCHED {
         let Some(row) = registry::find(group, version, plural) else { continue };
-        held.insert(plural, all(objects, row, Some(namespace))?);
+        held.insert(plural, objects.stored(row, Some(namespace))?);
     }
     for (plural, name) in [("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default")] {
         let Some(row) = row(plural) else { continue };
         let entry = objects.store.get(&(objects.prefix(row, Some(namespace)) + name))?;
         held.insert(plural, entry.as_ref().map(decode).transpose()?.into_iter().collect());
     }
-    let everywhere = |plural: &str| row(plural).map_or(Ok(Vec::new()), |row| all(objects, row, None));
+    let everywhere = |plural: &str| row(plural).map_or(Ok(Vec::new()), |row| objects.stored(row, None));
     let pods = held.get("pods").map_or(&[][..], Vec::as_slice);
     let mut view = View {
         now: objects.now,
@@ -72,49 +75,58 @@ pub(super) fn view(
             }
         }
     }
+    for quota in held.get("resourcequotas").into_iter().flatten() {
+        let counted = quota["spec"]["hard"].as_object().into_iter().flatten().map(|(resource, _)| resource);
+        let used = objects.used(quota, counted)?;
+        let shown = used.iter().map(|(resource, amount)| (resource.clone(), json!(amount.to_string())));
+        view.used.insert(name(quota).to_owned(), Value::Object(shown.collect()));
+    }
     view.objects = held;
     Ok(Some((view, open)))
 }
 
-fn all(objects: &ObjectStore, row: &Resource, namespace: Option<&str>) -> Result<Vec<Value>, Status> {
-    let entries = objects.store.range(&objects.prefix(row, namespace), &RangeOptions::default())?.entries;
-    let decoded = entries.iter().map(|entry| {
-        let mut object = decode(entry)?;
-        convert::serve(row, &mut object);
-        Ok(object)
-    });
-    decoded.collect()
-}
-
 /// Writes what is wanted, all or nothing. Nothing happens when somebody else was quicker: then the loop is woken anyhow.
+/// Says whether admission refused something, which is then left out.
 pub(super) async fn carry_out(
     objects: &ObjectStore,
-    namespace: &str,
+    view: &View,
     open: Condition,
-    plan: Plan,
-) -> Result<(), Status> {
+    mut plan: Plan,
+) -> Result<bool, Status> {
     if plan.writes.is_empty() && plan.events.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
-    let options = Options { manager: MANAGER.to_owned(), ..Options::default() };
+    let namespace = view.namespace.as_str();
     let time = rfc3339(objects.now);
     let mut transaction = Transaction::new().when(open);
+    let mut quotas = Quotas::of(objects, namespace)?;
+    let mut refused = Vec::new();
+    let (created, changed): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut plan.writes).into_iter().partition(|write| matches!(write, Write::Create(..)));
+    plan.writes = changed;
+    for write in created {
+        let Write::Create(plural, object) = write else { continue };
+        let Some(row) = row(plural) else { continue };
+        let place = place(row, namespace);
+        match create(objects, &place, object.clone(), &mut quotas).await {
+            Ok(object) => {
+                let key = objects.prefix(row, place.namespace) + name(&object);
+                transaction = transaction.when(Condition::Absent { key: key.clone() }).put(key, object.to_string());
+            }
+            Err(status) => {
+                tracing::debug!(?status, plural, "a controller's object is refused");
+                refused.push((object, status));
+            }
+        }
+    }
+    for (object, status) in &refused {
+        refused::tell(view, &mut plan, object, status.message());
+    }
     let mut later = Vec::new();
     for write in plan.writes {
         match write {
-            Write::Create(plural, object) => {
-                let Some(row) = row(plural) else { continue };
-                let place = place(row, namespace);
-                match objects.prepare(&place, object, &options) {
-                    Ok(mut written) => {
-                        track(row, &Value::Null, &mut written.object, &time);
-                        let key = objects.prefix(row, place.namespace) + name(&written.object);
-                        let absent = Condition::Absent { key: key.clone() };
-                        transaction = transaction.when(absent).put(key, written.object.to_string());
-                    }
-                    Err(status) => tracing::debug!(?status, plural, "a controller's object is refused"),
-                }
-            }
+            // What was charged is written with what it was charged for.
+            Write::Replace("resourcequotas", before, _) if quotas.has_charged(name(&before)) => {}
             Write::Replace(plural, before, mut next) => {
                 let Some(row) = row(plural) else { continue };
                 track(row, &before, &mut next, &time);
@@ -127,12 +139,13 @@ pub(super) async fn carry_out(
                 transaction = transaction.when(unchanged).delete(key);
             }
             Write::Delete(plural, object) => later.push((plural, object)),
+            Write::Create(..) => {}
         }
     }
     if !plan.events.is_empty() {
         transaction = say(objects, namespace, transaction, &plan.events)?;
     }
-    objects.store.commit(transaction).await?;
+    objects.store.commit(quotas.write(transaction)).await?;
     for (plural, object) in later {
         let Some(row) = row(plural) else { continue };
         match objects.delete(&place(row, namespace), name(&object), &Deletion::default()).await {
@@ -140,7 +153,22 @@ pub(super) async fn carry_out(
             _ => {}
         }
     }
-    Ok(())
+    Ok(!refused.is_empty())
+}
+
+/// A new object as it is to be stored, admitted and charged.
+async fn create(
+    objects: &ObjectStore,
+    place: &Objects<'_>,
+    object: Value,
+    quotas: &mut Quotas,
+) -> Result<Value, Status> {
+    let row = &*place.resource;
+    let mut draft = objects.draft(place, object, &Options { manager: MANAGER.to_owned(), ..Options::default() })?;
+    track(row, &Value::Null, &mut draft.object, &rfc3339(objects.now));
+    let admitted = objects.admit_new(place, draft, false).await?.object;
+    quotas.charge(objects, row, &Value::Null, &admitted)?;
+    Ok(admitted)
 }
 
 fn place<'a>(row: &Arc<Resource>, namespace: &'a str) -> Objects<'a> {
@@ -179,7 +207,7 @@ fn say(
     let Some(row) = row("events") else { return Ok(transaction) };
     let prefix = objects.prefix(row, Some(namespace));
     let oldest = objects.now.checked_sub(EVENTS_KEPT_S.seconds()).map(rfc3339).unwrap_or_default();
-    let held = all(objects, row, Some(namespace))?;
+    let held = objects.stored(row, Some(namespace))?;
     for event in held.iter().filter(|event| event["lastTimestamp"].as_str().is_some_and(|at| *at < *oldest)) {
         transaction = transaction.delete(prefix.clone() + name(event));
     }

@@ -14,6 +14,8 @@ mod execute;
 mod job;
 mod namespace;
 mod pod;
+mod quota;
+mod refused;
 mod replica_set;
 mod revision;
 mod service;
@@ -27,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
 use store::{Event, RangeOptions};
 
@@ -39,6 +41,8 @@ use view::{Plan, View, WATCHED};
 const AT_ONCE: usize = 16;
 /// How long to wait after a failure of the store.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long to wait before what admission refused is tried again, unless something changes.
+const REFUSED_RETRY: Duration = Duration::from_secs(15);
 
 /// A namespace of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +56,8 @@ struct Place {
 enum Touched<'a> {
     Namespace(&'a str, &'a str),
     Cluster(&'a str),
+    /// Something that no controller looks at but those of quotas.
+    Counted(&'a str, &'a str),
     Nothing,
 }
 
@@ -63,10 +69,11 @@ impl<'a> Touched<'a> {
             [cluster, "core", "namespaces", name] => Self::Namespace(cluster, name),
             [cluster, "core", "configmaps", namespace, "kube-root-ca.crt"]
             | [cluster, "core", "serviceaccounts", namespace, "default"] => Self::Namespace(cluster, namespace),
+            [_, "core", "events", ..] | [_, "coordination.k8s.io", "leases", ..] => Self::Nothing,
             [cluster, group, plural, namespace, _] => {
                 let group = if group == "core" { "" } else { group };
                 let watched = WATCHED.iter().any(|(of, _, name)| *of == group && *name == plural);
-                if watched { Self::Namespace(cluster, namespace) } else { Self::Nothing }
+                if watched { Self::Namespace(cluster, namespace) } else { Self::Counted(cluster, namespace) }
             }
             _ => Self::Nothing,
         }
@@ -89,6 +96,7 @@ fn plan(view: &View) -> Plan {
         service::reconcile,
         disruption::reconcile,
         autoscaler::reconcile,
+        quota::reconcile,
     ] {
         reconcile(view, &mut plan);
     }
@@ -104,6 +112,9 @@ impl ApiServer {
         };
         let mut dirty: BTreeSet<Place> = BTreeSet::new();
         let mut due: BTreeMap<Place, Timestamp> = BTreeMap::new();
+        // What is under way goes on while others begin: an admission webhook may take its time.
+        let mut busy: BTreeSet<Place> = BTreeSet::new();
+        let mut work = FuturesUnordered::new();
         loop {
             let woken = self.woken();
             for cluster in self.fresh() {
@@ -124,39 +135,46 @@ impl ApiServer {
                 }
             }
             let now = self.now();
-            dirty.extend(due.iter().filter(|(_, at)| **at <= now).map(|(place, _)| place.clone()));
-            if dirty.is_empty() {
-                let wait = due.values().min().map_or(Duration::from_secs(3600), |at| {
-                    Duration::try_from(at.duration_since(now)).unwrap_or_default()
-                });
-                tokio::select! {
-                    event = watch.next() => match event {
-                        Some(Ok(event)) => self.touch(&event, &mut dirty),
-                        Some(Err(_)) => {}
-                        None => return,
-                    },
-                    () = woken => {}
-                    () = tokio::time::sleep(wait) => {}
-                }
-                continue;
-            }
-            let places = std::mem::take(&mut dirty);
-            let mut work = stream::iter(places)
-                .map(|place| async {
-                    let next = self.reconcile(&place).await;
+            let over: Vec<Place> = due.iter().filter(|(_, at)| **at <= now).map(|(place, _)| place.clone()).collect();
+            due.retain(|_, at| *at > now);
+            dirty.extend(over);
+            let ready: Vec<Place> = dirty.difference(&busy).take(AT_ONCE.saturating_sub(busy.len())).cloned().collect();
+            for place in ready {
+                dirty.remove(&place);
+                due.remove(&place);
+                busy.insert(place.clone());
+                let server = &self;
+                work.push(async move {
+                    let next = server.reconcile(&place).await;
                     (place, next)
-                })
-                .buffer_unordered(AT_ONCE);
-            while let Some((place, next)) = work.next().await {
-                match next {
-                    Ok(Some(at)) => _ = due.insert(place, at),
-                    Ok(None) => _ = due.remove(&place),
-                    Err(error) => {
-                        tracing::debug!(?place, ?error, "a namespace could not be brought up to date");
-                        let again = now.checked_add(RETRY).unwrap_or(now);
-                        due.insert(place, again);
+                });
+            }
+            let wait = due
+                .values()
+                .min()
+                .map_or(Duration::from_secs(3600), |at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+            tokio::select! {
+                // Whoever has ended makes room for others first.
+                biased;
+                Some((place, next)) = work.next() => {
+                    busy.remove(&place);
+                    match next {
+                        Ok(Some(at)) => _ = due.insert(place, at),
+                        Ok(None) => {}
+                        Err(error) => {
+                            tracing::debug!(?place, ?error, "a namespace could not be brought up to date");
+                            let again = self.now().checked_add(RETRY).unwrap_or(now);
+                            due.insert(place, again);
+                        }
                     }
                 }
+                event = watch.next() => match event {
+                    Some(Ok(event)) => self.touch(&event, &mut dirty),
+                    Some(Err(_)) => {}
+                    None => return,
+                },
+                () = woken => {}
+                () = tokio::time::sleep(wait) => {}
             }
         }
     }
@@ -171,6 +189,13 @@ impl ApiServer {
                 dirty.insert(Place { cluster: cluster.to_owned(), namespace: namespace.to_owned() });
             }
             Touched::Cluster(cluster) => self.touch_all(cluster, dirty),
+            Touched::Counted(cluster, namespace) => {
+                let quotas = format!("/kube/{cluster}/core/resourcequotas/{namespace}/");
+                let first = RangeOptions { limit: 1, start_after: None };
+                if self.store().range(&quotas, &first).is_ok_and(|range| !range.entries.is_empty()) {
+                    dirty.insert(Place { cluster: cluster.to_owned(), namespace: namespace.to_owned() });
+                }
+            }
             Touched::Nothing => {}
         }
     }
@@ -189,8 +214,9 @@ impl ApiServer {
         let Some((view, condition)) = execute::view(&objects, &spec, &place.namespace)? else { return Ok(None) };
         let plan = plan(&view);
         let wake = plan.wake;
-        execute::carry_out(&objects, &place.namespace, condition, plan).await?;
-        Ok(wake)
+        let refused = execute::carry_out(&objects, &view, condition, plan).await?;
+        let again = refused.then(|| objects.now.checked_add(REFUSED_RETRY).ok()).flatten();
+        Ok(wake.into_iter().chain(again).min())
     }
 }
 
@@ -203,7 +229,7 @@ mod tests {
         assert_eq!(Touched::by("/kube/c/core/pods/team/p"), Touched::Namespace("c", "team"));
         assert_eq!(Touched::by("/kube/c/core/namespaces/team"), Touched::Namespace("c", "team"));
         assert_eq!(Touched::by("/kube/c/core/nodes/n"), Touched::Cluster("c"));
-        assert_eq!(Touched::by("/kube/c/core/configmaps/team/settings"), Touched::Nothing);
+        assert_eq!(Touched::by("/kube/c/core/configmaps/team/settings"), Touched::Counted("c", "team"));
         assert_eq!(Touched::by("/kube/c/core/events/team/e"), Touched::Nothing);
     }
 }

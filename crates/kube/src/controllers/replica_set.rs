@@ -52,6 +52,10 @@ fn one(view: &View, plan: &mut Plan, plural: &'static str, set: &Value, selects:
     {
         fields.remove("observedGeneration");
     }
+    // Why there are less than are wanted stays said while there are.
+    if held < wanted && set["status"]["conditions"].is_array() {
+        status["conditions"] = set["status"]["conditions"].clone();
+    }
     next["status"] = status;
     plan.replace(plural, set, next);
 }

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use crate::object::rfc3339;
 
 /// The kinds of which controllers look at every object, as group, version and plural.
-pub(super) const WATCHED: [(&str, &str, &str); 15] = [
+pub(super) const WATCHED: [(&str, &str, &str); 16] = [
     ("", "v1", "endpoints"),
     ("", "v1", "persistentvolumeclaims"),
     ("", "v1", "pods"),
     ("", "v1", "replicationcontrollers"),
+    ("", "v1", "resourcequotas"),
     ("", "v1", "services"),
     ("apps", "v1", "controllerrevisions"),
     ("apps", "v1", "daemonsets"),
@@ -37,6 +38,8 @@ pub(super) struct View {
     /// How many pods of other namespaces each node has.
     pub(super) load: HashMap<String, usize>,
     pub(super) storage_classes: Vec<Value>,
+    /// What is in use of what each quota counts, by its name.
+    pub(super) used: HashMap<String, Value>,
     /// Of accounts and config maps only those that every namespace has.
     pub(super) objects: HashMap<&'static str, Vec<Value>>,
 }

@@ -18,14 +18,10 @@ pub(crate) use impersonation::effective;
 pub(crate) use request_info::read as request_of;
 pub(crate) use rules::{Request, covers};
 
-use crate::{
-    controllers::selects,
-    objects::ObjectStore,
-    registry,
-    request::{Objects, Options},
-    reviews::User,
-    status::Status,
-};
+use crate::{controllers::selects, objects::ObjectStore, registry, request::Objects, reviews::User, status::Status};
+
+/// The API group of roles and bindings.
+const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// A rule and who gave it: the binding and its role, in words.
 struct Granted {
@@ -72,7 +68,7 @@ impl ObjectStore {
 
     fn granted(&self, user: &User, namespace: Option<&str>) -> Result<Vec<Granted>, Status> {
         let mut granted = Vec::new();
-        for binding in self.rbac("clusterrolebindings", None)? {
+        for binding in self.stored_of(GROUP, "clusterrolebindings", None)? {
             if let Some(subject) = subject(&binding, user, None) {
                 let role = &binding["roleRef"]["name"];
                 let by = format!(
@@ -83,7 +79,7 @@ impl ObjectStore {
             }
         }
         let Some(namespace) = namespace else { return Ok(granted) };
-        for binding in self.rbac("rolebindings", Some(namespace))? {
+        for binding in self.stored_of(GROUP, "rolebindings", Some(namespace))? {
             if let Some(subject) = subject(&binding, user, Some(namespace)) {
                 let role = &binding["roleRef"];
                 let kind = role["kind"].as_str().unwrap_or_default();
@@ -101,7 +97,7 @@ impl ObjectStore {
 
     fn grant(&self, role: &Value, namespace: Option<&str>, by: &str, granted: &mut Vec<Granted>) -> Result<(), Status> {
         let plural = if namespace.is_some() { "roles" } else { "clusterroles" };
-        let Some(row) = registry::find("rbac.authorization.k8s.io", "v1", plural) else { return Ok(()) };
+        let Some(row) = registry::find(GROUP, "v1", plural) else { return Ok(()) };
         let place = Objects { resource: Arc::clone(row), namespace, name: None, subresource: None };
         let role = match self.get(&place, role.as_str().unwrap_or_default()) {
             Ok(role) => role,
@@ -115,19 +111,13 @@ impl ObjectStore {
         add(&role);
         // Roles that are put together from others have theirs, whoever made them.
         if let Some(selectors) = role["aggregationRule"]["clusterRoleSelectors"].as_array() {
-            for other in self.rbac("clusterroles", None)? {
+            for other in self.stored_of(GROUP, "clusterroles", None)? {
                 if selectors.iter().any(|selector| selects(selector, &other)) {
                     add(&other);
                 }
             }
         }
         Ok(())
-    }
-
-    fn rbac(&self, plural: &str, namespace: Option<&str>) -> Result<Vec<Value>, Status> {
-        let Some(row) = registry::find("rbac.authorization.k8s.io", "v1", plural) else { return Ok(Vec::new()) };
-        let place = Objects { resource: Arc::clone(row), namespace, name: None, subresource: None };
-        Ok(self.list(&place, &Options::default())?.items)
     }
 }
 
