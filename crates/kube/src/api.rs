@@ -215,7 +215,8 @@ impl Api {
             }
             (&Method::DELETE, Some(name)) => {
                 let deletion = Deletion::read(&options, &decode_options(request, body)?)?;
-                Ok(ok(self.objects.delete(objects, name, &deletion).await?))
+                let deleted = self.objects.delete(objects, name, &deletion).await?;
+                Ok(Answer::Json(StatusCode::OK, deleted.object, deleted.warnings))
             }
             (&Method::DELETE, None) => {
                 let deletion = Deletion::read(&options, &decode_options(request, body)?)?;

@@ -83,9 +83,10 @@ impl Client {
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Status> {
         let (parts, body) = request.into_parts();
-        let objects = self.server.objects(&self.spec);
+        let mut objects = self.server.objects(&self.spec);
         let user = self.authenticate(&objects, &parts.headers).await?.ok_or_else(Status::unauthorized)?;
         let user = rbac::effective(&objects, user, &parts.headers)?;
+        objects.user = Arc::new(user.clone());
         let collected = timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
         let body = match collected {
             Ok(Ok(collected)) => collected.to_bytes(),
@@ -126,7 +127,7 @@ pub(crate) fn response(answer: Result<Answer, Status>) -> Response<Body> {
         }
         Err(status) => {
             let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            json(code, &status.to_value(), &[])
+            json(code, &status.to_value(), &status.warnings)
         }
     }
 }

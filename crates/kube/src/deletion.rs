@@ -13,7 +13,7 @@ use store::{Condition, KeyValue, Outcome, RangeOptions, Transaction};
 
 use crate::{
     object,
-    objects::{ObjectStore, RETRIES_MAX, decode, set_version, without_version},
+    objects::{ObjectStore, RETRIES_MAX, Written, decode, set_version, without_version},
     registry::Resource,
     request::{Objects, Options},
     status::{Cause, Status, success},
@@ -80,8 +80,13 @@ impl ObjectStore {
     /// Deletes an object: at once, or when its finalizers are done. Gives the answer's body.
     ///
     /// # Errors
-    /// 404, 403 for what may not be deleted, 409 for one that is not as the client thinks.
-    pub(crate) async fn delete(&self, objects: &Objects<'_>, name: &str, deletion: &Deletion) -> Result<Value, Status> {
+    /// 404, 403 for what may not be deleted, 409 for one that is not as the client thinks, what admission refuses.
+    pub(crate) async fn delete(
+        &self,
+        objects: &Objects<'_>,
+        name: &str,
+        deletion: &Deletion,
+    ) -> Result<Written, Status> {
         let row = &*objects.resource;
         if row.is_core("Namespace") && IMMORTAL.contains(&name) {
             let message = format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted");
@@ -90,11 +95,13 @@ impl ObjectStore {
         for _ in 0..RETRIES_MAX {
             let (entry, stored) = self.entry(objects, name)?;
             deletion.check(row, name, &stored)?;
+            let warnings = self.admit_deletion(objects, &stored, deletion.dry_run).await?;
+            let deleted = |object| Written { object, created: false, warnings };
             if is_doomed(&stored) && is_held(&stored) {
-                return Ok(stored);
+                return Ok(deleted(stored));
             }
             if deletion.dry_run {
-                return Ok(done(row, name, &stored));
+                return Ok(deleted(done(row, name, &stored)));
             }
             let (transaction, left) = if row.is_core("Namespace") {
                 self.termination(&entry, &stored, name)?
@@ -105,9 +112,9 @@ impl ObjectStore {
                 (self.removal(entry, stored.clone(), deletion.orphan)?, left)
             };
             if let Outcome::Committed(revision) = self.store.commit(transaction).await? {
-                let Some(mut left) = left else { return Ok(done(row, name, &stored)) };
+                let Some(mut left) = left else { return Ok(deleted(done(row, name, &stored))) };
                 set_version(&mut left, revision.0);
-                return Ok(left);
+                return Ok(deleted(left));
             }
         }
         Err(Status::conflict(&row.group, &row.plural, name))

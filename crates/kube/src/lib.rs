@@ -24,6 +24,7 @@ mod defaults;
 mod deletion;
 mod discovery;
 mod eviction;
+mod expressions;
 mod health;
 mod kinds;
 mod managed_fields;

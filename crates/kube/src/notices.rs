@@ -10,14 +10,8 @@ pub(crate) fn of(row: &Resource, object: &Value) -> Option<&'static str> {
         return None;
     }
     match &*row.kind {
-        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
-            Some("this cluster does not call admission webhooks: the configuration is kept without effect")
-        }
-        "ValidatingAdmissionPolicy"
-        | "ValidatingAdmissionPolicyBinding"
-        | "MutatingAdmissionPolicy"
-        | "MutatingAdmissionPolicyBinding" => {
-            Some("this cluster does not evaluate admission policies: the object is kept without effect")
+        "MutatingAdmissionPolicy" | "MutatingAdmissionPolicyBinding" => {
+            Some("this cluster does not evaluate mutating admission policies: the object is kept without effect")
         }
         "APIService" if object["spec"]["service"].is_object() => {
             Some("this cluster does not aggregate other API servers: the object is kept without effect")

@@ -234,7 +234,10 @@ fn desired(object: &Value) -> Vec<(&String, &Value)> {
 fn has_generation(row: &Resource) -> bool {
     row.custom().is_some()
         || row.is_core("Pod")
-        || matches!(&*row.group, "apps" | "batch" | "autoscaling" | "networking.k8s.io" | "policy")
+        || matches!(
+            &*row.group,
+            "admissionregistration.k8s.io" | "apps" | "autoscaling" | "batch" | "networking.k8s.io" | "policy"
+        )
 }
 
 #[cfg(test)]

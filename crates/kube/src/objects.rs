@@ -3,7 +3,10 @@
 //! Keys are `/kube/<cluster>/<group>/<plural>/[<namespace>/]<name>`; the core group is `core`. An
 //! object is stored as JSON without its resource version, which is the store's revision of the key.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -41,6 +44,8 @@ pub(crate) struct ObjectStore {
     pub(crate) now: Timestamp,
     /// and by this user.
     pub(crate) user: Arc<User>,
+    /// What is put on record of the request.
+    pub(crate) annotations: Arc<Mutex<BTreeMap<&'static str, String>>>,
 }
 
 /// An object written, and what the client should be warned of.
@@ -68,6 +73,11 @@ impl ObjectStore {
     pub(crate) fn prefix(&self, row: &Resource, namespace: Option<&str>) -> String {
         let namespace = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
         format!("/kube/{}/{}/{}/{namespace}", self.cluster, row.home(), row.plural)
+    }
+
+    /// Puts something on the record of the request.
+    pub(crate) fn record(&self, name: &'static str, text: String) {
+        self.annotations.lock().unwrap_or_else(PoisonError::into_inner).insert(name, text);
     }
 
     fn key(&self, objects: &Objects<'_>, name: &str) -> String {

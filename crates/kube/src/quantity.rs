@@ -39,6 +39,10 @@ impl Quantity {
         Self { nanos: i128::try_from(count).unwrap_or(i128::MAX / NANO) * NANO, format: Format::Decimal }
     }
 
+    pub(crate) fn integer(number: i64) -> Self {
+        Self { nanos: i128::from(number) * NANO, format: Format::Decimal }
+    }
+
     /// Reads an amount; `None` for what is none.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let sign_end = usize::from(text.starts_with(['+', '-']));

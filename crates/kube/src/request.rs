@@ -191,7 +191,7 @@ pub(crate) fn decode_path(path: &str) -> String {
 }
 
 /// Percent-decodes a query value; `+` is a space.
-fn percent_decode(text: &str) -> String {
+pub(crate) fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

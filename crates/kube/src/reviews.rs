@@ -31,7 +31,8 @@ impl User {
         self.groups.iter().any(|group| group == "system:masters")
     }
 
-    fn info(&self) -> Value {
+    /// As reviews show it.
+    pub(crate) fn info(&self) -> Value {
         let mut info = json!({"username": self.name, "groups": self.groups});
         if !self.uid.is_empty() {
             info["uid"] = json!(self.uid);

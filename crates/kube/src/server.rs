@@ -26,6 +26,7 @@ use crate::{
     registry,
     relay::{Relay, Upstream},
     request::{Objects, Options},
+    reviews::User,
     seed,
     spec::ClusterSpec,
     status::Status,
@@ -263,6 +264,7 @@ impl ApiServer {
         lock(&self.0.ensured).get(cluster).cloned()
     }
 
+    /// The objects of a cluster, as the controllers write them.
     pub(crate) fn objects(&self, spec: &ClusterSpec) -> ObjectStore {
         ObjectStore {
             store: self.0.store.clone(),
@@ -270,7 +272,10 @@ impl ApiServer {
             service_cidr: spec.service_cidr.clone(),
             compiled: Arc::clone(&self.0.compiled),
             now: (self.0.clock)(),
-            user: Arc::default(),
+            user: Arc::new(
+                User { name: "system:kube-controller-manager".to_owned(), ..User::default() }.authenticated(),
+            ),
+            annotations: Arc::default(),
         }
     }
 

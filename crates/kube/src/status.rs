@@ -2,6 +2,8 @@
 //!
 //! Source: k8s.io/apimachinery `api/errors`; wording as clients print it.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::registry::Resource;
@@ -10,11 +12,13 @@ use crate::registry::Resource;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Status {
     pub(crate) code: u16,
-    reason: &'static str,
+    reason: Cow<'static, str>,
     message: String,
     details: Option<Box<Value>>,
     /// Where a list may go on.
     continue_token: Option<String>,
+    /// What the client is warned of all the same.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What a resource is called in refusals: `pods`, `deployments.apps`.
@@ -24,7 +28,14 @@ pub(crate) fn qualified(plural: &str, group: &str) -> String {
 
 impl Status {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None, continue_token: None }
+        Self {
+            code,
+            reason: reason.into(),
+            message: message.into(),
+            details: None,
+            continue_token: None,
+            warnings: Vec::new(),
+        }
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str, causes: &[Cause]) -> Self {
@@ -42,6 +53,11 @@ impl Status {
     /// What it says.
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The same with warnings.
+    pub(crate) fn warned(self, warnings: Vec<String>) -> Self {
+        Self { warnings, ..self }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -128,6 +144,45 @@ impl Status {
     pub(crate) fn denied(row: &Resource, name: &str, why: &str) -> Self {
         let message = format!("{} \"{name}\" is forbidden: {why}", qualified(&row.plural, &row.group));
         Self::new(403, "Forbidden", message).about(name, &row.group, &row.plural, &[])
+    }
+
+    /// 422, or what a policy gives as its reason: a policy refuses an object; why.
+    pub(crate) fn denied_for(row: &Resource, name: &str, why: &str, reason: Option<&str>) -> Self {
+        let (code, reason) = match reason {
+            Some("Forbidden") => (403, "Forbidden"),
+            Some("Unauthorized") => (401, "Unauthorized"),
+            Some("RequestEntityTooLarge") => (413, "RequestEntityTooLarge"),
+            _ => (422, "Invalid"),
+        };
+        let mut status = Self { code, reason: reason.into(), ..Self::denied(row, name, why) };
+        if let Some(details) = &mut status.details {
+            details["causes"] = json!([{"message": why}]);
+        }
+        status
+    }
+
+    /// What a webhook refuses, with the code that it says.
+    pub(crate) fn webhook_denied(name: &str, said: &Value) -> Self {
+        let code = said["code"].as_u64().and_then(|code| u16::try_from(code).ok()).filter(|code| *code < 600);
+        let text = |field: &str| said[field].as_str().filter(|text| !text.is_empty());
+        let start = format!("admission webhook {name:?} denied the request");
+        let message = match text("message").or(text("reason")) {
+            Some(why) => format!("{start}: {why}"),
+            None => format!("{start} without explanation"),
+        };
+        let mut status = Self::new(code.unwrap_or(400).max(400), "", message);
+        status.reason = text("reason").unwrap_or_default().to_owned().into();
+        if said["details"].is_object() {
+            status.details = Some(said["details"].clone().into());
+        }
+        status
+    }
+
+    /// 500: a webhook could not be asked.
+    pub(crate) fn webhook_failed(problem: &str) -> Self {
+        let mut status = Self::internal(format!("Internal error occurred: {problem}"));
+        status.details = Some(json!({"causes": [{"message": problem}]}).into());
+        status
     }
 
     /// 501: what only a running container could answer.

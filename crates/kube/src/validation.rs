@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{registry::Resource, status::Cause};
+use crate::{admission::malformed, registry::Resource, status::Cause};
 
 const LABEL_WORDS: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and \
                            must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', \
@@ -139,6 +139,9 @@ fn fixed_of_stateful_set(set: &Value) -> Value {
 pub(crate) fn built_in(row: &Resource, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let spec = &object["spec"];
+    if row.group == "admissionregistration.k8s.io" {
+        admission(object, &mut causes);
+    }
     match &*row.kind {
         "Pod" => {
             pod_spec(spec, "spec", &mut causes);
@@ -364,6 +367,32 @@ fn check_name(row: &Resource, name: &str) -> Result<(), &'static str> {
              '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
         ),
         _ => Ok(()),
+    }
+}
+
+/// Policies and webhooks: expressions that compile, servers that can be called.
+fn admission(object: &Value, causes: &mut Vec<Cause>) {
+    for (field, text, problem) in malformed(object) {
+        causes.push(Cause::invalid(&field, &json!(text), &format!("compilation failed: {problem}")));
+    }
+    for (index, webhook) in object["webhooks"].as_array().into_iter().flatten().enumerate() {
+        let at = |field: &str| format!("webhooks[{index}].{field}");
+        let (url, effects) = (&webhook["clientConfig"]["url"], &webhook["sideEffects"]);
+        if url.is_string() == webhook["clientConfig"]["service"].is_object() {
+            causes.push(Cause::required(&at("clientConfig"), "exactly one of url or service is required"));
+        } else if url.as_str().is_some_and(|url| !url.starts_with("https://")) {
+            let problem = "'https' is the only allowed URL scheme; desired format: https://host[/path]";
+            causes.push(Cause::invalid(&at("clientConfig.url"), url, problem));
+        }
+        if effects.is_null() {
+            causes.push(Cause::required(&at("sideEffects"), "must specify one of None, NoneOnDryRun"));
+        } else if effects != "None" && effects != "NoneOnDryRun" {
+            causes.push(unsupported(&at("sideEffects"), effects, &["None", "NoneOnDryRun"]));
+        }
+        let versions = &webhook["admissionReviewVersions"];
+        if !versions.as_array().is_some_and(|versions| versions.iter().any(|version| version == "v1")) {
+            causes.push(Cause::invalid(&at("admissionReviewVersions"), versions, "must include at least one of v1"));
+        }
     }
 }
 

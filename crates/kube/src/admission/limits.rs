@@ -14,10 +14,10 @@ fn limits<'a>(range: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value
     range["spec"]["limits"].as_array().into_iter().flatten().filter(move |limit| limit["type"] == kind)
 }
 
-/// Gives the containers of a new pod what the ranges say and they do not. Says whether anything was to be given.
-pub(super) fn fill_in(ranges: &[Value], row: &Resource, pod: &mut Value) -> bool {
+/// Gives the containers of a new pod what the ranges say and they do not.
+pub(super) fn fill_in(ranges: &[Value], row: &Resource, pod: &mut Value) {
     if !row.is_core("Pod") {
-        return false;
+        return;
     }
     let mut told = Vec::new();
     for range in ranges {
@@ -48,7 +48,6 @@ pub(super) fn fill_in(ranges: &[Value], row: &Resource, pod: &mut Value) -> bool
     if !told.is_empty() {
         pod["metadata"]["annotations"][ANNOTATION] = json!(format!("LimitRanger plugin set: {}", told.join("; ")));
     }
-    !told.is_empty()
 }
 
 /// Why an object breaks a range, if it does.
@@ -154,14 +153,14 @@ mod tests {
     use super::*;
     use crate::registry;
 
-    fn range(limit: Value) -> Value {
+    fn range(limit: &Value) -> Value {
         let mut range = json!({"spec": {"limits": [limit]}});
         let row = registry::find("", "v1", "limitranges").unwrap();
         crate::defaults::fill_in(row, &mut range);
         range
     }
 
-    fn pod(resources: Value) -> Value {
+    fn pod(resources: &Value) -> Value {
         json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "resources": resources}]}})
     }
 
@@ -171,21 +170,20 @@ mod tests {
 
     #[test]
     fn containers_get_what_they_do_not_say_and_the_pod_tells() {
-        let ranges = [range(json!({"type": "Container", "max": {"cpu": "800m"}, "min": {"memory": "64Mi"}}))];
-        let mut filled = pod(json!({"requests": {"cpu": "100m"}}));
-        assert!(fill_in(&ranges, pods(), &mut filled));
+        let ranges = [range(&json!({"type": "Container", "max": {"cpu": "800m"}, "min": {"memory": "64Mi"}}))];
+        let mut filled = pod(&json!({"requests": {"cpu": "100m"}}));
+        fill_in(&ranges, pods(), &mut filled);
         let resources = &filled["spec"]["containers"][0]["resources"];
         assert_eq!(*resources, json!({"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "800m"}}));
         assert_eq!(
             filled["metadata"]["annotations"][ANNOTATION],
             "LimitRanger plugin set: memory request for container c; cpu limit for container c"
         );
-        assert!(!fill_in(&ranges, pods(), &mut filled));
     }
 
     #[test]
     fn refusals_say_what_is_allowed_and_what_was_asked_for() {
-        let container = |limit: Value, resources: Value| broken(&range(limit), pods(), &pod(resources));
+        let container = |limit: Value, resources: Value| broken(&range(&limit), pods(), &pod(&resources));
         let bounds = json!({"type": "Container", "max": {"cpu": "800m"}, "min": {"cpu": "100m"}});
         let both = |request: &str, limit: &str| json!({"requests": {"cpu": request}, "limits": {"cpu": limit}});
         assert_eq!(container(bounds.clone(), both("200m", "0.5")), None);
@@ -205,7 +203,7 @@ mod tests {
         );
         let claims = registry::find("", "v1", "persistentvolumeclaims").unwrap();
         let claim = json!({"spec": {"resources": {"requests": {"storage": "5Gi"}}}});
-        let bounds = range(json!({"type": "PersistentVolumeClaim", "max": {"storage": "2Gi"}}));
+        let bounds = range(&json!({"type": "PersistentVolumeClaim", "max": {"storage": "2Gi"}}));
         assert_eq!(
             broken(&bounds, claims, &claim).unwrap(),
             "maximum storage usage per PersistentVolumeClaim is 2Gi, but request is 5Gi"

@@ -3,49 +3,14 @@
 //! A rule speaks of `self`, the value where it stands, and of `oldSelf`, what that takes the place of. A rule that uses a
 //! function which the interpreter does not have decides nothing.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, LazyLock},
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::Value;
+
+use crate::{
+    expressions::{Error, Expression, Known, Scope},
+    status::Cause,
 };
-
-use cel::{Context, Env, ExecutionError, Program, Value as Cel, extensions};
-use serde_json::{Map, Value};
-
-use crate::status::Cause;
-
-static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| {
-    let mut env = Env::stdlib().with_optional_support(true);
-    for extension in [extensions::strings, extensions::lists, extensions::math] {
-        // They do not contradict each other; without one its functions are unknown.
-        let _ = env.add_extension(extension);
-    }
-    Arc::new(env)
-});
-
-/// Words that a field of an expression may not have as they are.
-const RESERVED: [&str; 20] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-];
 
 /// The rules of a value and of what is in it.
 #[derive(Debug, Default)]
@@ -60,9 +25,9 @@ pub(super) struct Rules {
 
 struct Rule {
     text: String,
-    program: Option<Program>,
+    expression: Option<Expression>,
     message: Option<String>,
-    message_expression: Option<Program>,
+    message_expression: Option<Expression>,
     reason: &'static str,
     field_path: String,
     needs_past: bool,
@@ -104,7 +69,7 @@ impl Rules {
 
     fn walk(&self, value: &Value, before: Option<&Value>, path: &str, causes: &mut Vec<Cause>) {
         if !self.here.is_empty() {
-            let (now, past) = (escaped(value), before.map(escaped));
+            let (now, past) = (Known::of(value), before.map(Known::of));
             causes.extend(self.here.iter().filter_map(|rule| rule.broken(value, &now, past.as_ref(), path)));
         }
         match value {
@@ -134,12 +99,12 @@ impl Rules {
 impl Rule {
     fn compile(rule: &Value) -> Self {
         let text = |name: &str| rule[name].as_str().map(|text| text.trim().to_owned());
-        let program = |text: &String| LANGUAGE.compile(text).ok();
+        let compiled = |text: &String| Expression::compile(text).ok();
         let expression = text("rule").unwrap_or_default();
         Self {
-            program: program(&expression),
+            expression: compiled(&expression),
             message: text("message"),
-            message_expression: text("messageExpression").as_ref().and_then(program),
+            message_expression: text("messageExpression").as_ref().and_then(compiled),
             reason: match rule["reason"].as_str() {
                 Some("FieldValueForbidden") => "FieldValueForbidden",
                 Some("FieldValueRequired") => "FieldValueRequired",
@@ -152,19 +117,17 @@ impl Rule {
         }
     }
 
-    fn broken(&self, value: &Value, now: &Cel, past: Option<&Cel>, path: &str) -> Option<Cause> {
+    fn broken(&self, value: &Value, now: &Known, past: Option<&Known>, path: &str) -> Option<Cause> {
         if self.needs_past && past.is_none() {
             return None;
         }
-        let mut context = Context::with_env(Arc::clone(&LANGUAGE));
-        context.add_variable_from_value("self", now.clone());
-        context.add_variable_from_value("oldSelf", past.cloned().unwrap_or(Cel::Null));
-        let message = match self.program.as_ref()?.execute(&context) {
-            Ok(Cel::Bool(true)) | Err(ExecutionError::UndeclaredReference(_) | ExecutionError::NoSuchOverload(_)) => {
-                return None;
-            }
-            Ok(_) => self.message(&context),
-            Err(error) => format!("rule evaluation error: {error}"),
+        let mut scope = Scope::default();
+        scope.add("self", now);
+        scope.add("oldSelf", past.unwrap_or(&Known::default()));
+        let message = match self.expression.as_ref()?.holds(&scope) {
+            Ok(true) | Err(Error::Unknown(_)) => return None,
+            Ok(false) => self.message(&scope),
+            Err(Error::Failed(error)) => format!("rule evaluation error: {error}"),
         };
         let field =
             path.to_owned() + if path.is_empty() { self.field_path.trim_start_matches('.') } else { &self.field_path };
@@ -182,39 +145,10 @@ impl Rule {
         Some(Cause { reason: self.reason, field, message })
     }
 
-    fn message(&self, context: &Context<'_, '_>) -> String {
-        if let Some(Ok(Cel::String(text))) = self.message_expression.as_ref().map(|program| program.execute(context)) {
-            return text.to_string();
-        }
-        self.message.clone().unwrap_or_else(|| format!("failed rule: {}", self.text))
+    fn message(&self, scope: &Scope<'_>) -> String {
+        let said = self.message_expression.as_ref().and_then(|expression| expression.text(scope).ok());
+        said.or_else(|| self.message.clone()).unwrap_or_else(|| format!("failed rule: {}", self.text))
     }
-}
-
-/// A value with the names of its fields as expressions write them.
-fn escaped(value: &Value) -> Cel {
-    cel::to_value(renamed(value)).unwrap_or(Cel::Null)
-}
-
-fn renamed(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (escape(name), renamed(value))).collect::<Map<_, _>>())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(renamed).collect()),
-        plain => plain.clone(),
-    }
-}
-
-fn escape(name: &str) -> String {
-    if RESERVED.contains(&name) {
-        return format!("__{name}__");
-    }
-    // A name that is no identifier can only be a key of a map, and is written as it is.
-    let identifier = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte));
-    if !identifier || !name.contains("__") {
-        return name.to_owned();
-    }
-    name.replace("__", "__underscores__")
 }
 
 #[cfg(test)]

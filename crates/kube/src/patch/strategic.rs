@@ -32,6 +32,9 @@ const MERGE_KEYS: &[(&str, &[&str])] = &[
     ("addresses", &["type"]),
     ("podIPs", &["ip"]),
     ("hostIPs", &["ip"]),
+    ("matchConditions", &["name"]),
+    ("variables", &["name"]),
+    ("webhooks", &["name"]),
 ];
 
 /// Lists of plain values that are merged as sets.

@@ -17,6 +17,7 @@ use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use pki::Subject;
 
+pub(crate) use upstream::chain as cause;
 pub use upstream::{Upstream, UpstreamError, UpstreamSpec};
 
 use crate::{authentication, body::Body, connection::response, reviews::User, spec::TokenUser, status::Status};

@@ -136,7 +136,7 @@ fn wrong(what: &str, error: &dyn fmt::Display) -> UpstreamError {
 }
 
 /// An error and what caused it, the last of which is what a person wants to know.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

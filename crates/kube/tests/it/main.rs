@@ -12,5 +12,6 @@ mod helm;
 mod kubectl;
 mod malformed;
 mod relay;
+mod webhook;
 mod wire;
 mod workloads;
