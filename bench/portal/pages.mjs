@@ -30,10 +30,11 @@ async function opened(server) {
 }
 
 // The server's part ends with its answer's last byte; the browser's when every script has run and something is painted.
-async function measured(page, url) {
+// What the page costs its thread in processor time does not depend so much on how busy the machine is.
+async function measured({ page, worked }, url) {
   await page.goto(url);
   await page.waitForSelector("html[data-ready]", { state: "attached" });
-  return page.evaluate(async () => {
+  const shown = await page.evaluate(async () => {
     // Told only after the frame was shown, which may be later than `load`.
     const paint = new Promise((resolve) =>
       new PerformanceObserver((list) => list.getEntriesByName("first-contentful-paint").forEach(resolve)).observe({ type: "paint", buffered: true }),
@@ -49,6 +50,7 @@ async function measured(page, url) {
       elements: document.getElementsByTagName("*").length,
     };
   });
+  return { ...shown, work: await worked() };
 }
 
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
@@ -58,6 +60,13 @@ async function table(browser, link) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: process.env.LOCALE ?? "en-US" });
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
+  const debugged = await context.newCDPSession(page);
+  await debugged.send("Performance.enable", { timeDomain: "threadTicks" });
+  // Of this page alone: each has a process of its own.
+  const worked = async () => {
+    const { metrics } = await debugged.send("Performance.getMetrics");
+    return 1000 * metrics.find(({ name }) => name === "TaskDuration").value;
+  };
   await page.goto(link);
   await page.waitForURL(`${origin}/`);
   const linked = (list) => page.locator(`tbody a[href^='/${list}?']`).first().getAttribute("href");
@@ -68,7 +77,7 @@ async function table(browser, link) {
   await page.goto(`${origin}/zones`);
   const zone = await linked("zone");
   const missed = [];
-  console.log("page           first: server   whole   then: server    ready  painted       KB  elements");
+  console.log("page           first: server   whole   then: server    ready  painted     work       KB  elements");
   for (const [name, path] of [
     ["clusters", "/"],
     ["cluster", cluster],
@@ -82,14 +91,14 @@ async function table(browser, link) {
     ["path", `/path?${new URLSearchParams({ id, from: "laptop", by: "private" })}`],
     ["activity", "/activity"],
   ]) {
-    const first = await measured(page, origin + path);
+    const first = await measured({ page, worked }, origin + path);
     const all = [];
-    for (let round = 0; round < rounds; round += 1) all.push(await measured(page, origin + path));
+    for (let round = 0; round < rounds; round += 1) all.push(await measured({ page, worked }, origin + path));
     const of = (what) => Math.round(median(all.map((one) => one[what])));
     const ms = (value, width) => `${Math.round(value).toString().padStart(width)} ms`;
     const [ready, painted] = [of("ready"), of("painted")];
     console.log(
-      name.padEnd(15) + ms(first.server, 10) + ms(first.whole, 6) + ms(of("server"), 11) + ms(ready, 7) + ms(painted, 6) +
+      name.padEnd(15) + ms(first.server, 10) + ms(first.whole, 5) + ms(of("server"), 12) + ms(ready, 6) + ms(painted, 6) + ms(of("work"), 6) +
         of("kilobytes").toString().padStart(9) + of("elements").toString().padStart(10),
     );
     if (Math.max(ready, painted) > READY) missed.push(`${name} is ready after ${ready} ms, painted after ${painted} ms`);

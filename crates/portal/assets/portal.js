@@ -8,18 +8,21 @@ function say(on) {
   live.textContent = on ? live.dataset.live : live.dataset.lost;
 }
 
+// The form that somebody is typing or choosing in, which stays as it is.
+const busy = () => document.activeElement?.closest?.("form.bar");
+
 // Takes over what changed and leaves alone what did not, so that focus, scrolling and opened details stay.
 function patch(here, there) {
-  if (here.isEqualNode(there)) return;
+  if (here === busy() || here.isEqualNode(there)) return;
   if (here.nodeType !== Node.ELEMENT_NODE || here.nodeName !== there.nodeName || here.id !== there.id) {
     here.replaceWith(there);
     return;
   }
   if (here.nodeName === "svg") {
-    for (const name of ["viewBox", "width", "height"]) here.setAttribute(name, there.getAttribute(name));
+    const [pane, scale] = [here.closest("[data-pane]"), scaleOf(here)];
+    here.setAttribute("viewBox", there.getAttribute("viewBox"));
     here.replaceChildren(...there.childNodes);
-    const pane = here.closest("[data-pane]");
-    if (scales.has(pane)) draw(pane, scales.get(pane));
+    draw(pane, scale);
     return;
   }
   for (const name of new Set([...here.getAttributeNames(), ...there.getAttributeNames()])) {
@@ -50,10 +53,7 @@ async function refresh(url = location.href) {
     const reply = await fetch(url, { cache: "no-store" });
     const page = new DOMParser().parseFromString(await reply.text(), "text/html");
     const main = page.getElementById("main");
-    // What somebody is typing or choosing stays.
-    const form = document.activeElement?.closest?.("form.bar");
-    if (main && !form) patch(document.getElementById("main"), document.adoptNode(main));
-    else if (main) replaceAround(form, document.adoptNode(main));
+    if (main) patch(document.getElementById("main"), document.adoptNode(main));
   } catch {
     say(false);
   } finally {
@@ -63,14 +63,6 @@ async function refresh(url = location.href) {
     again = false;
     refresh();
   }
-}
-
-function replaceAround(form, main) {
-  main.querySelector("form.bar")?.replaceWith(form.cloneNode(true));
-  const here = document.getElementById("main");
-  [...main.children].forEach((node, index) => {
-    if (here.children[index] && !here.children[index].contains(form)) patch(here.children[index], node);
-  });
 }
 
 if (live) {
@@ -111,34 +103,50 @@ document.addEventListener("input", (event) => {
 
 // Smaller than this a picture cannot be read: it opens larger, and is moved.
 const READABLE = 0.6;
-// Smaller than this only titles are drawn: the lines below them could not be read, and laying them out takes time.
+// Smaller than this only titles are drawn: the lines below them could not be read.
 const DETAILED = 0.75;
-// How large each pane draws its picture.
-const scales = new WeakMap();
 
 const pictureOf = (pane) => ({ svg: pane.querySelector("svg"), canvas: pane.querySelector(".canvas") });
 
-// The scale at which the whole picture is seen. The pane's height follows the picture's up to a maximum.
-function fitting(pane) {
-  const { svg, canvas } = pictureOf(pane);
-  const { width, height } = svg.viewBox.baseVal;
-  return Math.min(canvas.clientWidth / width, parseFloat(getComputedStyle(canvas).maxHeight) / height, 1);
-}
+// How large a picture is drawn; nothing has to be laid out to know it.
+const scaleOf = (svg) => svg.width.baseVal.value / svg.viewBox.baseVal.width;
+
+// The scale at which the whole picture is seen in so much room. The pane's height follows the picture's up to a maximum.
+const fitting = (svg, room) => Math.min(room / svg.viewBox.baseVal.width, (0.75 * innerHeight) / svg.viewBox.baseVal.height, 1);
 
 function draw(pane, scale) {
   const { svg } = pictureOf(pane);
-  const { width, height } = svg.viewBox.baseVal;
-  svg.style.width = `${width * scale}px`;
-  svg.style.height = `${height * scale}px`;
+  for (const side of ["width", "height"]) svg.setAttribute(side, svg.viewBox.baseVal[side] * scale);
   svg.classList.toggle("far", scale < DETAILED);
-  scales.set(pane, scale);
+  detail(pane);
+}
+
+// Writes into boxes that are near enough, and seen, what a large picture left out at first.
+function detail(pane) {
+  const { svg, canvas } = pictureOf(pane);
+  const waiting = svg.querySelectorAll("[data-lines]");
+  if (waiting.length === 0 || scaleOf(svg) < DETAILED) return;
+  const [left, top, wide, high] = ["scrollLeft", "scrollTop", "clientWidth", "clientHeight"].map((name) => canvas[name] / scaleOf(svg));
+  for (const box of waiting) {
+    const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => box.querySelector("rect")[name].baseVal.value);
+    if (x > left + wide || x + width < left || y > top + high || y + height < top) continue;
+    const lines = box.appendChild(document.createElementNS(svg.namespaceURI, "g"));
+    lines.setAttribute("class", "detail");
+    box.dataset.lines.split("\n").forEach((text, index) => {
+      const line = lines.appendChild(document.createElementNS(svg.namespaceURI, "text"));
+      line.setAttribute("x", x + 10);
+      line.setAttribute("y", y + 37 + 17 * index);
+      line.textContent = text;
+    });
+    delete box.dataset.lines;
+  }
 }
 
 // 0 fits the picture into its pane; else the factor by which it grows, around the middle of what is seen.
 function zoom(pane, factor) {
-  const { canvas } = pictureOf(pane);
-  const now = scales.get(pane);
-  const next = factor === 0 ? fitting(pane) : Math.min(Math.max(now * factor, 0.05), 4);
+  const { svg, canvas } = pictureOf(pane);
+  const now = scaleOf(svg);
+  const next = factor === 0 ? fitting(svg, canvas.clientWidth) : Math.min(Math.max(now * factor, 0.05), 4);
   const middle = ["Left", "Top"].map((way) => {
     const size = way === "Left" ? canvas.clientWidth : canvas.clientHeight;
     return (canvas[`scroll${way}`] + size / 2) / now - size / 2 / next;
@@ -147,22 +155,24 @@ function zoom(pane, factor) {
   canvas.scrollTo(middle[0] * next, middle[1] * next);
 }
 
-function start(pane) {
+// Once the browser has laid everything out by itself: the picture as large as the pane has room, where the path ends.
+function settle(pane, room) {
   const { svg, canvas } = pictureOf(pane);
-  // How much room there is is asked while the picture takes none, so that it is laid out once.
-  svg.style.display = "none";
-  const scale = Math.max(fitting(pane), READABLE);
-  svg.style.display = "";
-  draw(pane, scale);
+  const scale = Math.max(fitting(svg, room), READABLE);
+  if (Math.abs(scale - scaleOf(svg)) > 0.01) draw(pane, scale);
   const ring = svg.querySelector(".ring");
   if (!ring) return;
-  const [x, y] = ["x", "y"].map((name) => Number(ring.getAttribute(name)) * scale);
+  const [x, y] = ["x", "y"].map((name) => ring[name].baseVal.value * scale);
   canvas.scrollTo(x - canvas.clientWidth / 3, y - canvas.clientHeight / 3);
 }
 
 for (const pane of document.querySelectorAll("[data-pane]")) {
   const { canvas } = pictureOf(pane);
-  start(pane);
+  new ResizeObserver(([entry], observer) => {
+    observer.disconnect();
+    settle(pane, entry.contentRect.width);
+  }).observe(canvas);
+  canvas.addEventListener("scroll", () => detail(pane), { passive: true });
   canvas.addEventListener("wheel", (event) => {
     if (!event.ctrlKey) return;
     event.preventDefault();

@@ -6,6 +6,7 @@
 //! loopback listener behind the [`door`]. Who answers a name and what connects is `network`'s to
 //! say, and why is `explain`'s; what somebody changes goes through ARM, by [`Lab::arm`].
 
+mod assets;
 pub mod door;
 pub mod japanese;
 pub mod lab;

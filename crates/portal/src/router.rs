@@ -10,13 +10,14 @@ use std::{
 use azure::ResourceId;
 use bytes::Bytes;
 use explain::{Matrix, Role, Verdict};
-use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts, response};
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts, response, uri::PathAndQuery};
 use maud::Markup;
 use network::{Network, Vantage};
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::{
+    assets::Asset,
     door::{Door, ENTRANCE, Session},
     lab::{self, KubernetesQuestion, Lab, Refusal},
     language::Language,
@@ -29,10 +30,6 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 /// Operations that the activity log shows.
 const OPERATIONS_SHOWN: usize = 200;
-
-const SCRIPT: &str = include_str!("../assets/portal.js");
-const STYLE: &str = concat!(include_str!("../assets/portal.css"), include_str!("../assets/picture.css"));
-const ICON: &str = include_str!("../assets/portal.svg");
 
 /// What a request is answered with.
 pub enum Reply {
@@ -76,12 +73,13 @@ impl Portal {
         }
         let path = request.uri.path();
         let query: Query<'_> = form_urlencoded::parse(request.uri.query().unwrap_or_default().as_bytes()).collect();
-        match (&request.method, path) {
-            (&Method::GET, "/portal.js") => return asset("text/javascript; charset=utf-8", SCRIPT),
-            (&Method::GET, "/portal.css") => return asset("text/css; charset=utf-8", STYLE),
-            (&Method::GET, "/portal.svg") => return asset("image/svg+xml", ICON),
-            (&Method::GET, ENTRANCE) => return self.enter(language, &query),
-            _ => {}
+        if request.method == Method::GET {
+            if let Some(asset) = Asset::at(path) {
+                return Reply::Whole(file(asset, request.uri.path_and_query().map_or(path, PathAndQuery::as_str)));
+            }
+            if path == ENTRANCE {
+                return self.enter(language, &query);
+            }
         }
         let Some(session) = self.door.session(&request.headers) else { return stranger(language) };
         match (&request.method, path) {
@@ -123,7 +121,8 @@ impl Portal {
         let reader = Reader { language, csrf: session.csrf.clone(), revision: network.revision() };
         if path == "/topology.svg" {
             let picture = page::svg(&reader, &view::picture::picture(&network, &[]), None, true);
-            let mut response = file("image/svg+xml", picture.into_string().into());
+            let mut response = Response::new(Bytes::from(picture.into_string()));
+            guard(&mut response, "image/svg+xml");
             let name = HeaderValue::from_static("attachment; filename=\"noren-topology.svg\"");
             response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
             return Reply::Whole(response);
@@ -137,11 +136,12 @@ impl Portal {
     async fn find(&self, network: &Arc<Network>, reader: &Reader, path: &str, query: &Query<'_>) -> Option<Page> {
         let text = |name: &str| query.get(name).map_or("", |value| value.as_ref());
         let id = || text("id").parse::<ResourceId>().ok();
+        let number = |name: &str| text(name).parse().unwrap_or(0);
+        let part = page::Part { search: text("q"), first: number("first") };
         Some(match path {
-            "/" => page::clusters(reader, &view::clusters::list(network, text("q")), text("q")),
+            "/" => page::clusters(reader, &view::clusters::list(network, part.search), part),
             "/cluster" => page::cluster(reader, &view::cluster::overview(network, &id()?)?, None),
             "/matrix" => {
-                let number = |name: &str| text(name).parse().unwrap_or(0);
                 let filter = view::matrix::Filter {
                     cluster: text("cluster").to_owned(),
                     vantage: text("vantage").to_owned(),
@@ -152,9 +152,9 @@ impl Portal {
                 let matrix = self.matrix(network).await?;
                 page::matrix(reader, &view::matrix::page(network, &matrix, &filter), &filter)
             }
-            "/networks" => page::networks(reader, &view::network::list(network, text("q")), text("q")),
+            "/networks" => page::networks(reader, &view::network::list(network, part.search), part),
             "/network" => page::network(reader, &view::network::page(network, &id()?)?),
-            "/zones" => page::zones(reader, &view::zone::list(network, text("q")), text("q")),
+            "/zones" => page::zones(reader, &view::zone::list(network, part.search), part),
             "/zone" => page::zone(reader, &view::zone::zone(network, &id()?)?),
             "/topology" => page::topology(reader, &view::picture::picture(network, &[])),
             "/activity" => page::activity(reader, &self.lab.operations(OPERATIONS_SHOWN)),
@@ -321,13 +321,14 @@ fn html(status: StatusCode, markup: Markup) -> Response<Bytes> {
     response
 }
 
-fn asset(kind: &'static str, text: &'static str) -> Reply {
-    Reply::Whole(file(kind, Bytes::from_static(text.as_bytes())))
-}
-
-fn file(kind: &'static str, bytes: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(bytes);
-    guard(&mut response, kind);
+/// A file, to be kept for good if it was asked for by the address that has its digest.
+fn file(asset: Asset, asked: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(asset.text().as_bytes()));
+    guard(&mut response, asset.kind());
+    if asked == asset.address() {
+        let kept = HeaderValue::from_static("private, max-age=31536000, immutable");
+        response.headers_mut().insert(header::CACHE_CONTROL, kept);
+    }
     response
 }
 

@@ -4,15 +4,15 @@ use maud::html;
 
 use super::{
     Page, Reader, Section,
-    parts::{LINES_SHOWN, link, rest, search},
+    parts::{Part, link, search},
     told,
 };
 use crate::view::clusters::Line;
 
 /// The page.
-pub fn clusters(reader: &Reader, lines: &[Line], searched: &str) -> Page {
+pub fn clusters(reader: &Reader, lines: &[Line], part: Part<'_>) -> Page {
     let content = html! {
-        (search(reader, searched))
+        (search(reader, part.search))
         @if lines.is_empty() {
             p { (reader.say("No cluster here. Create one:", "クラスターがありません。作成するには:")) }
             pre { code { "az group create -n rg -l japaneast\naz aks create -g rg -n a --enable-private-cluster --no-ssh-key" } }
@@ -28,7 +28,7 @@ pub fn clusters(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                         th scope="col" { (reader.say("API server address", "API サーバー アドレス")) }
                     } }
                     tbody {
-                        @for line in lines.iter().take(LINES_SHOWN) {
+                        @for line in part.of(lines) {
                             tr {
                                 th scope="row" { (link(&line.id)) }
                                 td { (line.id.group_name().unwrap_or_default()) }
@@ -43,7 +43,7 @@ pub fn clusters(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                     }
                 }
             }
-            (rest(reader, lines.len()))
+            (part.pages(reader, "/", lines.len()))
         }
     };
     Page {

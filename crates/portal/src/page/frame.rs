@@ -4,7 +4,7 @@ use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
 use super::parts::href;
-use crate::{lab::Refusal, language::Language};
+use crate::{assets::Asset, lab::Refusal, language::Language};
 
 /// Who reads.
 #[derive(Debug, Clone)]
@@ -119,7 +119,7 @@ pub fn document(reader: &Reader, page: &Page) -> Markup {
             span { (language.say("revision ", "リビジョン ")) (reader.revision) }
         }
         // Before anything is drawn: the script says how large the picture is.
-        script src="/portal.js" defer blocking="render" {}
+        script src=(Asset::Script.address()) defer blocking="render" {}
     };
     shell(language, &page.title, None, &body)
 }
@@ -163,8 +163,8 @@ fn shell(language: Language, title: &str, refresh: Option<&str>, body: &Markup) 
                 meta name="color-scheme" content="light dark";
                 @if let Some(refresh) = refresh { meta http-equiv="refresh" content=(refresh); }
                 title { (title) " · noren" }
-                link rel="icon" href="/portal.svg" type="image/svg+xml";
-                link rel="stylesheet" href="/portal.css";
+                link rel="icon" href=(Asset::Icon.address()) type="image/svg+xml";
+                link rel="stylesheet" href=(Asset::Style.address());
             }
             body { (body) }
         }

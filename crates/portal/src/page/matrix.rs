@@ -13,7 +13,7 @@ use crate::view::matrix::{CLUSTERS_SHOWN, COLUMNS_SHOWN, Cell, Filter, Page as M
 
 /// How many clusters of a row are named before one has to open it.
 const NAMED: usize = 3;
-/// How many vantages of a column are named.
+/// How many clusters of a row, and vantages of a column, are named there; the filter finds the others.
 const ALIKE_NAMED: usize = 50;
 
 /// The page.
@@ -81,7 +81,8 @@ fn line(reader: &Reader, view: &Matrix, row: &Row) -> Markup {
                 @if row.clusters.len() > NAMED {
                     details {
                         summary { (row.clusters.len() - NAMED) (reader.say(" more", " 件")) }
-                        ul { @for id in &row.clusters[NAMED..] { li { (link(id)) } } }
+                        ul { @for id in row.clusters[NAMED..].iter().take(ALIKE_NAMED) { li { (link(id)) } } }
+                        (left_out(reader, row.clusters.len() - NAMED))
                     }
                 }
             }
@@ -107,9 +108,17 @@ fn column(reader: &Reader, places: &[Vantage]) -> Markup {
                 details {
                     summary { (others.len()) (reader.say(" alike", " 件同様")) }
                     ul { @for place in others.iter().take(ALIKE_NAMED) { li { (vantage(reader, place)) } } }
-                    @if others.len() > ALIKE_NAMED { "+ " (others.len() - ALIKE_NAMED) }
+                    (left_out(reader, others.len()))
                 }
             }
+        }
+    }
+}
+
+fn left_out(reader: &Reader, all: usize) -> Markup {
+    html! {
+        @if all > ALIKE_NAMED {
+            p.quiet { "+ " (all - ALIKE_NAMED) (reader.say("; the filter finds them", " 件はフィルターで検索できます")) }
         }
     }
 }

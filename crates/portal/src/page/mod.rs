@@ -20,7 +20,7 @@ pub use frame::{Page, Reader, Section, document, entered, message};
 pub use kubernetes::{Answer, kubernetes};
 pub use matrix::matrix;
 pub use networks::{network, networks};
-pub use parts::href;
+pub use parts::{Part, href};
 pub use path::{Asked, path};
 pub use picture::{svg, topology};
 pub use zones::{zone, zones};

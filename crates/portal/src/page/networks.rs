@@ -7,14 +7,14 @@ use network::PeeredNetwork;
 
 use super::{
     Page, Reader, Section,
-    parts::{LINES_SHOWN, link, rest, search},
+    parts::{Part, link, search},
 };
 use crate::view::network::{Line, Page as View};
 
 /// The list.
-pub fn networks(reader: &Reader, lines: &[Line], searched: &str) -> Page {
+pub fn networks(reader: &Reader, lines: &[Line], part: Part<'_>) -> Page {
     let content = html! {
-        (search(reader, searched))
+        (search(reader, part.search))
         div.scroll tabindex="0" role="group" aria-label=(reader.say("Virtual networks", "仮想ネットワーク")) {
             table {
                 thead { tr {
@@ -22,7 +22,7 @@ pub fn networks(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                     th scope="col" { (reader.say("Address space", "アドレス空間")) } th scope="col" { (reader.say("Subnets", "サブネット")) }
                     th scope="col" { (reader.say("Peerings", "ピアリング")) } th scope="col" { (reader.say("DNS servers", "DNS サーバー")) }
                 } }
-                tbody { @for line in lines.iter().take(LINES_SHOWN) { tr {
+                tbody { @for line in part.of(lines) { tr {
                     th scope="row" { (link(&line.id)) }
                     td { (line.id.group_name().unwrap_or_default()) }
                     td { @for prefix in &line.space { code { (prefix) } " " } }
@@ -32,7 +32,7 @@ pub fn networks(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                 } } }
             }
         }
-        (rest(reader, lines.len()))
+        (part.pages(reader, "/networks", lines.len()))
     };
     Page {
         title: reader.say("Virtual networks", "仮想ネットワーク").to_owned(),

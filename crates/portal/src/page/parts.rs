@@ -9,14 +9,38 @@ use network::Vantage;
 use super::{Reader, told};
 use crate::view::seen::{Mark, Seen};
 
-/// Lines of a list that are shown; the filter finds the others. More would not be ready at once.
-pub(super) const LINES_SHOWN: usize = 250;
+/// Lines of a list on one page: as many as the Azure portal shows, and few enough to be ready at once.
+const LINES_SHOWN: usize = 100;
 
-/// How many lines of a list of `all` are not shown.
-pub(super) fn rest(reader: &Reader, all: usize) -> Markup {
-    html! {
-        @if all > LINES_SHOWN {
-            p.quiet { (all - LINES_SHOWN) (reader.say(" more; the filter finds them.", " 件はフィルターで検索できます。")) }
+/// The part of a list that somebody asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// Words that a line must have.
+    pub search: &'a str,
+    /// The first line that is shown.
+    pub first: usize,
+}
+
+impl Part<'_> {
+    /// The lines that are shown.
+    pub(super) fn of<T>(self, all: &[T]) -> &[T] {
+        let first = self.first.min(all.len());
+        &all[first..all.len().min(first + LINES_SHOWN)]
+    }
+
+    /// Which lines of `all` are shown, and the way to those before and after.
+    pub(super) fn pages(self, reader: &Reader, path: &str, all: usize) -> Markup {
+        let to = |first: usize| href(path, &[("q", self.search), ("first", &first.to_string())]);
+        let first = self.first.min(all);
+        let after = first + LINES_SHOWN;
+        html! {
+            @if all > LINES_SHOWN {
+                nav.pages aria-label=(reader.say("Pages", "ページ")) {
+                    @if first > 0 { a href=(to(first.saturating_sub(LINES_SHOWN))) rel="prev" { (reader.say("← Previous", "← 前へ")) } }
+                    span.quiet { (first + 1) "–" (after.min(all)) (reader.say(" of ", " / ")) (all) }
+                    @if after < all { a href=(to(after)) rel="next" { (reader.say("Next →", "次へ →")) } }
+                }
+            }
         }
     }
 }
@@ -164,7 +188,7 @@ pub(super) fn path_href(cluster: &ResourceId, vantage: &Vantage, role: Role) -> 
 /// A search field that keeps what was typed.
 pub(super) fn search(reader: &Reader, held: &str) -> Markup {
     html! {
-        form.bar method="get" role="search" {
+        form.bar method="get" role="search" data-auto {
             label for="q" { (reader.say("Filter", "フィルター")) }
             input #q type="search" name="q" value=(held) autocomplete="off";
             button { (reader.say("Apply", "適用")) }

@@ -14,6 +14,12 @@ const STYLE: &str = include_str!("../../assets/picture.css");
 /// Characters that a box has room for, in a title and in a line.
 const TITLE_CHARS: usize = 22;
 const LINE_CHARS: usize = 30;
+/// The room that a page mostly has for a picture: so no script has to ask the browser before it is drawn.
+const ROOM: (i32, i32) = (1220, 675);
+/// Smaller than this a picture cannot be read: it opens larger, and is moved. Percent; `portal.js` has it too.
+const READABLE: i32 = 60;
+/// Smaller than this only titles are drawn: the lines below them could not be read, and laying them out takes time.
+const DETAILED: i32 = 75;
 
 /// The page of the whole topology.
 pub fn topology(reader: &Reader, picture: &Picture) -> Page {
@@ -51,17 +57,22 @@ pub(super) fn drawing(reader: &Reader, picture: &Picture, path: Option<&Path>) -
     }
 }
 
-/// The picture as an SVG document, with the rules of its own where it is a file.
+/// The picture as an SVG document: as a file whole, with the rules of its own; in a page as large as it is seen first,
+/// where what cannot be read yet is left for the script to write when it can be.
 pub fn svg(reader: &Reader, picture: &Picture, path: Option<&Path>, file: bool) -> Markup {
     let (width, height) = (picture.width.max(1), picture.height.max(1));
+    let fitting = (ROOM.0 * 100 / width).min(ROOM.1 * 100 / height);
+    let percent = if file { 100 } else { fitting.clamp(READABLE, 100) };
+    let far = percent < DETAILED;
     html! {
-        svg xmlns="http://www.w3.org/2000/svg" class="topology" viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height)
+        svg xmlns="http://www.w3.org/2000/svg" class={ "topology" @if far { " far" } } viewBox={ "0 0 " (width) " " (height) }
+            width=(width * percent / 100) height=(height * percent / 100)
             role="group" aria-label=(reader.say("Topology of the lab's networks", "ラボのネットワークのトポロジ")) {
             @if file { style { (PreEscaped(STYLE)) } }
             defs { marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse" { path class="head" d="M0 0L8 4L0 8z"; } }
             @for frame in &picture.frames { (framed(reader, frame)) }
             @for kind in [LineKind::Peering, LineKind::Broken, LineKind::Link, LineKind::Tunnel] { (lines(picture, kind)) }
-            @for node in &picture.nodes { (boxed(reader, node)) }
+            @for node in &picture.nodes { (boxed(reader, node, far)) }
             @if let Some(path) = path { (way(picture, path)) }
         }
     }
@@ -94,7 +105,7 @@ fn framed(reader: &Reader, frame: &Frame) -> Markup {
     }
 }
 
-fn boxed(reader: &Reader, node: &Node) -> Markup {
+fn boxed(reader: &Reader, node: &Node, far: bool) -> Markup {
     let (class, page) = match &node.spot {
         Spot::Internet => ("internet", None),
         Spot::PublicDns => ("dns", None),
@@ -122,14 +133,16 @@ fn boxed(reader: &Reader, node: &Node) -> Markup {
         @if shortened { title { (title) @for line in &lines { " · " (line) } } }
         rect class={ "box " (class) @if node.has_cluster { " cluster" } } x=(node.x) y=(node.y) width=(node.w) height=(node.h) rx="5" {}
         text class="title" x=(node.x + 10) y=(node.y + 20) { (short(title, title_chars)) }
-        @if !lines.is_empty() { g class="detail" {
+        @if !lines.is_empty() && !far { g class="detail" {
             @for (index, line) in (1..).zip(&lines) { text x=(node.x + 10) y=(node.y + 20 + 17 * index) { (short(line, line_chars)) } }
         } }
     };
+    let waiting = (far && !lines.is_empty())
+        .then(|| lines.iter().map(|line| short(line, line_chars)).collect::<Vec<_>>().join("\n"));
     html! {
         @match page {
-            Some(page) => { a href=(page) { (content) } },
-            None => { g { (content) } },
+            Some(page) => { a href=(page) data-lines=[waiting] { (content) } },
+            None => { g data-lines=[waiting] { (content) } },
         }
     }
 }

@@ -4,14 +4,14 @@ use maud::html;
 
 use super::{
     Page, Reader, Section,
-    parts::{LINES_SHOWN, link, links, rest, search},
+    parts::{Part, link, links, search},
 };
 use crate::view::zone::{Line, Zone};
 
 /// The list.
-pub fn zones(reader: &Reader, lines: &[Line], searched: &str) -> Page {
+pub fn zones(reader: &Reader, lines: &[Line], part: Part<'_>) -> Page {
     let content = html! {
-        (search(reader, searched))
+        (search(reader, part.search))
         div.scroll tabindex="0" role="group" aria-label=(reader.say("Zones", "ゾーン")) {
             table {
                 thead { tr {
@@ -20,7 +20,7 @@ pub fn zones(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                     th scope="col" { (reader.say("Record sets", "レコード セット")) }
                     th scope="col" { (reader.say("Virtual network links", "仮想ネットワーク リンク")) }
                 } }
-                tbody { @for line in lines.iter().take(LINES_SHOWN) { tr {
+                tbody { @for line in part.of(lines) { tr {
                     th scope="row" { (link(&line.id)) }
                     td { (line.id.group_name().unwrap_or_default()) }
                     td { (line.records) }
@@ -28,7 +28,7 @@ pub fn zones(reader: &Reader, lines: &[Line], searched: &str) -> Page {
                 } } }
             }
         }
-        (rest(reader, lines.len()))
+        (part.pages(reader, "/zones", lines.len()))
     };
     Page {
         title: reader.say("Private DNS zones", "プライベート DNS ゾーン").to_owned(),

@@ -389,8 +389,7 @@ fn between(network: &Network, groups: &[Group<'_>], picture: &mut Picture) {
     let links: Vec<(ResourceId, ResourceId)> = network
         .estate()
         .of_kind(Kind::PrivateDnsZone)
-        .filter_map(|zone| super::zone::zone(network, zone.id()))
-        .flat_map(|zone| zone.links.into_iter().map(move |link| (zone.id.clone(), link.network)))
+        .flat_map(|zone| super::zone::linked(network, zone.id()).map(move |linked| (zone.id().clone(), linked.clone())))
         .collect();
     if links.len() > LINKS_DRAWN_MAX {
         picture.links_left_out = links.len();

@@ -74,6 +74,14 @@ pub fn list(network: &Network, search: &str) -> Vec<Line> {
     found.map(line).collect()
 }
 
+/// The networks that are linked to a zone.
+pub(super) fn linked<'a>(network: &'a Network, zone: &'a ResourceId) -> impl Iterator<Item = &'a ResourceId> {
+    network.estate().below(zone).filter_map(|below| match below.model() {
+        Model::VirtualNetworkLink(link) => Some(&link.virtual_network),
+        _ => None,
+    })
+}
+
 /// One zone.
 pub fn zone(network: &Network, id: &ResourceId) -> Option<Zone> {
     let estate = network.estate();

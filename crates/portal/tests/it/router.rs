@@ -103,8 +103,15 @@ async fn every_page_is_for_who_came_in_by_a_link_and_says_what_browsers_must_not
     for missing in ["/nothing", "/cluster?id=/subscriptions/x", "/cluster", "/path?id=x"] {
         assert_eq!(owner.get(missing).await.status(), StatusCode::NOT_FOUND, "{missing}");
     }
+    let page = owner.get("/").await.into_body();
     for file in ["/portal.js", "/portal.css", "/portal.svg"] {
-        assert_eq!(stranger.get(file).await.status(), StatusCode::OK, "{file}");
+        let kept = page.split('"').find(|text| text.starts_with(file)).unwrap();
+        for (address, is_kept) in [(file, false), (kept, true), (&format!("{file}?v=other"), false)] {
+            let shown = stranger.get(address).await;
+            assert_eq!(shown.status(), StatusCode::OK, "{address}");
+            let cached = shown.headers()[header::CACHE_CONTROL].to_str().unwrap();
+            assert_eq!(cached.contains("immutable"), is_kept, "{address}: {cached}");
+        }
     }
 }
 
