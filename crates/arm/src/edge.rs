@@ -4,7 +4,7 @@
 //! header and of a body, the size of both. A reply is one write on a socket without delay
 //! (two segments cost a client 45 ms, az-wire §2).
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use azure::ArmError;
 use bytes::Bytes;
@@ -19,7 +19,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -51,8 +50,6 @@ const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(5);
 /// A header that the metadata service refuses, as Azure's does: the request was not the machine's own.
 const FORWARDED: &str = "x-forwarded-for";
-/// Pause after `accept` failed, mostly for want of file descriptors.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 impl ManagementPlane {
     /// Serves ARM and Entra ID on `listener` until `shutdown`, then lets what is under way end.
@@ -114,35 +111,11 @@ struct Door {
 
 impl Door {
     async fn accept(self, listener: TcpListener, tasks: &TaskTracker, shutdown: CancellationToken) {
-        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        loop {
-            let accepted = async {
-                let permit = Arc::clone(&connections).acquire_owned().await.ok()?;
-                Some((listener.accept().await, permit))
-            };
-            let (stream, permit) = tokio::select! {
-                () = shutdown.cancelled() => break,
-                accepted = accepted => match accepted {
-                    Some((Ok((stream, _)), permit)) => (stream, permit),
-                    Some((Err(error), _)) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "a connection was not accepted");
-                        tokio::time::sleep(ACCEPT_RETRY).await;
-                        continue;
-                    }
-                    None => break,
-                },
-            };
-            let (door, shutdown) = (self.clone(), shutdown.clone());
-            tasks.spawn(async move {
-                door.connection(stream, shutdown).await;
-                drop(permit);
-            });
-        }
+        let connection = |stream| self.clone().connection(stream, shutdown.clone());
+        listen::accept(listener, CONNECTIONS_MAX, tasks, &shutdown, connection).await;
     }
 
     async fn connection(self, stream: TcpStream, shutdown: CancellationToken) {
-        // Without it replies wait for the client's acknowledgement; a socket that refuses is slower, no more.
-        let _ = stream.set_nodelay(true);
         let Some(acceptor) = self.tls else { return self.edge.metadata(stream, shutdown).await };
         match timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => self.edge.requests(stream, shutdown).await,
@@ -174,27 +147,17 @@ impl Edge {
             let edge = self.clone();
             async move { Ok::<_, Infallible>(edge.respond(request).await.map(Full::new)) }
         });
-        let ended = if h2 {
-            let mut builder = http2::Builder::new(TokioExecutor::new());
-            builder
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(STREAMS_MAX)
-                .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
-                .keep_alive_interval(HEADER_TIME_MAX);
-            let mut connection = pin!(builder.serve_connection(io, service));
-            tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = shutdown.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
-        } else {
+        if !h2 {
             return serve_http1(io, service, shutdown).await;
-        };
-        if let Err(error) = ended {
-            tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
         }
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
+            .keep_alive_interval(HEADER_TIME_MAX);
+        let connection = builder.serve_connection(io, service);
+        listen::converse(connection, http2::Connection::graceful_shutdown, &shutdown).await;
     }
 
     /// Answers a machine that asks for what it is: for tokens, with the secret that only this edge adds.
@@ -252,17 +215,8 @@ where
         .header_read_timeout(HEADER_TIME_MAX)
         .max_buf_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX);
-    let mut connection = pin!(builder.serve_connection(io, service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
-    }
+    let connection = builder.serve_connection(io, service);
+    listen::converse(connection, http1::Connection::graceful_shutdown, &shutdown).await;
 }
 
 /// Reads on and throws away, up to a bound: clients of HTTP/2 that are still sending (curl 7.88) take an answer that comes

@@ -2,7 +2,8 @@
 //!
 //! - `/arm/lab`: the lab's own facts and secrets ([`Facts`]);
 //! - `/arm/resource/<id in lower case>`: `{"id", "document", "hidden"}`;
-//! - `/arm/operation/<id>`: an operation's record.
+//! - `/arm/operation/<id>`: an operation's record;
+//! - `/arm/activity/<number>`: an entry of the activity log.
 //!
 //! One resource is one key, so that a change costs what it changes.
 
@@ -19,6 +20,7 @@ use serde_json::Value;
 use store::{RangeOptions, Revision, Store, Transaction};
 
 use crate::{
+    activity::{self, Activity},
     operations::{Operation, Operations},
     plane::OpenError,
     provider::Entropy,
@@ -27,6 +29,7 @@ use crate::{
 const FACTS: &str = "/arm/lab";
 const RESOURCES: &str = "/arm/resource";
 const OPERATIONS: &str = "/arm/operation/";
+const ACTIVITIES: &str = "/arm/activity/";
 /// Resources that are read at a time.
 const PAGE_LEN: usize = 256;
 /// Random bytes in a secret.
@@ -57,6 +60,7 @@ pub(crate) struct Loaded {
     pub(crate) issuer: TokenIssuer,
     pub(crate) estate: Estate,
     pub(crate) operations: Operations,
+    pub(crate) activities: Vec<Activity>,
 }
 
 /// Reads everything; on the first start, makes and stores the lab's facts.
@@ -73,8 +77,10 @@ pub(crate) async fn load(store: &Store) -> Result<Loaded, OpenError> {
     for entry in store.range(OPERATIONS, &RangeOptions::default())?.entries {
         operations.record(decode(&entry.key, &entry.value)?);
     }
+    let activities = store.range(ACTIVITIES, &RangeOptions::default())?.entries;
+    let activities = activities.iter().map(|entry| decode(&entry.key, &entry.value)).collect::<Result<_, _>>()?;
     let estate = load_estate(store)?;
-    Ok(Loaded { facts, issuer, estate, operations })
+    Ok(Loaded { facts, issuer, estate, operations, activities })
 }
 
 /// The estate of a lab that does not run, read from its store.
@@ -143,8 +149,13 @@ async fn first_start(store: &Store) -> Result<(Facts, TokenIssuer), OpenError> {
     Ok((facts, issuer))
 }
 
-/// One transaction for a request: its changes and its operation.
-pub(crate) fn transaction(changes: &[Change], operation: Option<&Operation>, forgotten: Option<&str>) -> Transaction {
+/// One transaction for a request: its changes, its operation and what the activity log says of it.
+pub(crate) fn transaction(
+    changes: &[Change],
+    operation: Option<&Operation>,
+    forgotten: Option<&str>,
+    activities: &[Activity],
+) -> Transaction {
     let mut transaction = Transaction::new();
     for change in changes {
         let key = key_of(change.id());
@@ -156,11 +167,29 @@ pub(crate) fn transaction(changes: &[Change], operation: Option<&Operation>, for
     if let Some(forgotten) = forgotten {
         transaction = transaction.delete(format!("{OPERATIONS}{forgotten}"));
     }
-    match operation.map(|operation| (format!("{OPERATIONS}{}", operation.id), serde_json::to_vec(operation))) {
-        Some((key, Ok(record))) => transaction.put(key, record),
-        // A record is texts, numbers and times: writing it as JSON cannot fail.
-        Some((_, Err(_))) | None => transaction,
+    if let Some(operation) = operation {
+        transaction = record(transaction, format!("{OPERATIONS}{}", operation.id), operation);
     }
+    for activity in activities {
+        transaction = record(transaction, activity_key(activity.number), activity);
+        if let Some(forgotten) = activity.number.checked_sub(activity::ENTRIES_MAX) {
+            transaction = transaction.delete(activity_key(forgotten));
+        }
+    }
+    transaction
+}
+
+fn record(transaction: Transaction, key: String, value: &impl Serialize) -> Transaction {
+    match serde_json::to_vec(value) {
+        Ok(value) => transaction.put(key, value),
+        // A record is texts, numbers and times: writing it as JSON cannot fail.
+        Err(_) => transaction,
+    }
+}
+
+/// Keys in the order of the numbers.
+fn activity_key(number: u64) -> String {
+    format!("{ACTIVITIES}{number:016x}")
 }
 
 fn key_of(id: &ResourceId) -> String {

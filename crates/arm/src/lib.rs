@@ -10,6 +10,7 @@
 //!
 //! `read` and `write` are pure and ask the [`providers`]; only `plane` changes anything.
 
+mod activity;
 pub mod auth;
 mod call;
 mod deployments;
@@ -33,8 +34,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use activity::{Activity, Progress};
 pub use entra::ServicePrincipal;
 pub use hooks::{Clock, CommandResult, CommandRunner, ExtraRoutes, Publish, SystemClock};
 pub use journal::stored_estate;
-pub use operations::OperationStatus;
 pub use plane::{ManagementPlane, OpenError, Options, Pace};

@@ -97,29 +97,7 @@ pub(crate) enum State {
     },
 }
 
-/// An operation as others may see it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OperationStatus {
-    /// The resource it is about.
-    pub resource: ResourceId,
-    /// What it does, as ARM's activity log names it: `<type>/write`, `…/delete`, `…/runCommand/action`.
-    pub name: String,
-    /// The document behind `Azure-AsyncOperation`: `name`, `status`, `startTime`, `endTime`, `error`.
-    pub status: Value,
-}
-
 impl Operation {
-    /// What others may see of it.
-    pub(crate) fn report(&self) -> OperationStatus {
-        let verb = match self.act {
-            Act::Write => "write",
-            Act::Delete => "delete",
-            Act::Command => "runCommand/action",
-        };
-        let name = format!("{}/{verb}", self.resource.resource_type());
-        OperationStatus { resource: self.resource.clone(), name, status: self.status() }
-    }
-
     /// Whether it has not ended.
     pub(crate) fn is_under_way(&self) -> bool {
         matches!(self.state, State::UnderWay { .. })
@@ -266,13 +244,6 @@ impl Operations {
     pub(crate) fn due_by(&self, now: Timestamp) -> Vec<Arc<Operation>> {
         let due = self.due.iter().take_while(|(due, _)| *due <= now);
         due.filter_map(|(_, id)| self.by_id.get(id)).cloned().collect()
-    }
-
-    /// The latest operations, the latest first.
-    pub(crate) fn latest(&self, most: usize) -> Vec<Arc<Operation>> {
-        let mut all: Vec<&Arc<Operation>> = self.by_id.values().collect();
-        all.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.id.cmp(&b.id)));
-        all.into_iter().take(most).cloned().collect()
     }
 
     /// Every operation that is under way.

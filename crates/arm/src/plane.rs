@@ -18,16 +18,17 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header::AUTHORIZATION, request::Parts};
 use pki::{PkiError, Redacted};
 use store::{Outcome, Store, StoreError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    activity::{Activity, Log},
     auth::Authenticator,
     call::{Call, Verb},
     entra::{Entra, EntraOptions, InvalidEntra, ServicePrincipal},
     hooks::{Clock, CommandResult, CommandRunner, Publish},
     journal::{self, Loaded},
-    operations::{Act, Operation, OperationStatus, Operations},
+    operations::{Act, Operation, Operations},
     provider::{Entropy, Lab, Work},
     providers::compute::images,
     providers::network::vpn,
@@ -108,6 +109,7 @@ pub(crate) struct Plane {
     runner: Arc<dyn CommandRunner>,
     estate: ArcSwap<Estate>,
     operations: RwLock<Operations>,
+    log: Log,
     /// Held by whoever changes the estate.
     writing: tokio::sync::Mutex<()>,
     ids: RequestIds,
@@ -126,7 +128,7 @@ impl ManagementPlane {
     /// # Errors
     /// [`OpenError`] when the store fails or holds what cannot be read.
     pub async fn open(store: Store, options: Options) -> Result<Self, OpenError> {
-        let Loaded { facts, issuer, estate, operations } = journal::load(&store).await?;
+        let Loaded { facts, issuer, estate, operations, activities } = journal::load(&store).await?;
         let Options { pace, base_url, clock, publish, runner } = options;
         let lab = Lab {
             subscription: facts.subscription,
@@ -146,6 +148,7 @@ impl ManagementPlane {
             service_principals: vec![service_principal.clone()],
             managed_identity_secret: facts.identity_secret.clone(),
         })?;
+        let log = Log::new(activities, clock.now());
         let plane = Self(Arc::new(Plane {
             lab,
             service_principal,
@@ -158,6 +161,7 @@ impl ManagementPlane {
             runner,
             estate: ArcSwap::from_pointee(estate),
             operations: RwLock::new(operations),
+            log,
             writing: tokio::sync::Mutex::new(()),
             ids: RequestIds::new(Entropy::from_system().seed()),
             begun: Notify::new(),
@@ -191,9 +195,14 @@ impl ManagementPlane {
         &self.0.identity_secret
     }
 
-    /// The operations that are remembered, the latest first; at most `most`.
-    pub fn operations(&self, most: usize) -> Vec<OperationStatus> {
-        self.0.operations().latest(most).into_iter().map(|operation| operation.report()).collect()
+    /// The activity log, the latest first; at most `most`.
+    pub fn activities(&self, most: usize) -> Vec<Arc<Activity>> {
+        self.0.log.latest(most)
+    }
+
+    /// Hears whenever the activity log changed: a number that it had at no other time.
+    pub fn logged(&self) -> watch::Receiver<u64> {
+        self.0.log.changes()
     }
 
     /// Answers one request; the body is whole and bounded already.
@@ -322,6 +331,20 @@ impl Plane {
     }
 
     async fn write(self: &Arc<Self>, call: Call) -> Result<Response, ArmError> {
+        let mut activity = Activity::begin(&call, self.clock.now());
+        let answer = self.carry_out(call, &mut activity).await;
+        if let Some(activity) = activity {
+            let now = self.clock.now();
+            self.note(match &answer {
+                Ok(_) => activity.succeeded(now),
+                Err(refusal) => activity.refused(refusal, now),
+            });
+        }
+        answer
+    }
+
+    /// Does what is asked; takes `activity` if it was committed with the change.
+    async fn carry_out(self: &Arc<Self>, call: Call, activity: &mut Option<Activity>) -> Result<Response, ArmError> {
         let api_version = call.api_version.clone();
         let respond = |decision: &write::Decision, estate: &Estate| {
             decision.respond(estate, &self.lab.base_url, &api_version, self.clock.now())
@@ -335,8 +358,19 @@ impl Plane {
             }
         }
         let _writing = self.writing.lock().await;
-        let decision = self.decide(&self.estate.load_full(), call)?;
-        let estate = self.commit(&decision.changes, decision.operation.clone()).await.map_err(|error| {
+        let estate = self.estate.load_full();
+        let decision = self.decide(&estate, call)?;
+        if decision.changes_nothing() {
+            return Ok(respond(&decision, &estate));
+        }
+        let told = activity.take().map(|activity| match &decision.operation {
+            // What it began itself, or waits for; not what it aborted.
+            Some(operation) if operation.is_under_way() || self.operations().get(&operation.id).is_none() => {
+                activity.as_far_as(operation)
+            }
+            Some(_) | None => activity.succeeded(self.clock.now()),
+        });
+        let estate = self.commit(&decision.changes, decision.operation.clone(), told).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "a change was not committed");
             wire::internal_error()
         })?;
@@ -346,18 +380,40 @@ impl Plane {
         Ok(respond(&decision, &estate))
     }
 
+    /// Writes down what changed nothing; stored after the answer, for nobody builds on it.
+    fn note(self: &Arc<Self>, activity: Activity) {
+        let activity = self.log.numbered(activity);
+        self.log.record(vec![activity.clone()]);
+        let plane = Arc::clone(self);
+        tokio::spawn(async move {
+            let transaction = journal::transaction(&[], None, None, &[activity]);
+            if let Err(error) = plane.store.commit(transaction).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "an activity was not stored");
+            }
+        });
+    }
+
     fn decide(&self, estate: &Estate, call: Call) -> Result<write::Decision, ArmError> {
         write::decide(&self.scene(estate, &self.operations()), call)
     }
 
     /// Makes changes durable, then visible. The caller holds `writing`.
-    async fn commit(&self, changes: &[Change], operation: Option<Operation>) -> Result<Arc<Estate>, StoreError> {
+    async fn commit(
+        &self,
+        changes: &[Change],
+        operation: Option<Operation>,
+        activity: Option<Activity>,
+    ) -> Result<Arc<Estate>, StoreError> {
         let estate = self.estate.load_full();
         if changes.is_empty() && operation.is_none() {
             return Ok(estate);
         }
         let forgotten = operation.as_ref().and_then(|operation| self.operations().forgotten_by(operation));
-        let transaction = journal::transaction(changes, operation.as_ref(), forgotten.as_deref());
+        let mut activities: Vec<Activity> = activity.into_iter().map(|activity| self.log.numbered(activity)).collect();
+        if let Some(ended) = operation.as_ref().filter(|operation| !operation.is_under_way()) {
+            activities.extend(self.log.follow(ended));
+        }
+        let transaction = journal::transaction(changes, operation.as_ref(), forgotten.as_deref(), &activities);
         let revision = match self.store.commit(transaction).await? {
             Outcome::Committed(revision) => revision,
             Outcome::ConditionFailed { .. } => unreachable!("invariant: the transaction has no conditions"),
@@ -375,6 +431,7 @@ impl Plane {
                 tracing::error!("a listener to changes panicked");
             }
         }
+        self.log.record(activities);
         Ok(next)
     }
 
@@ -392,7 +449,7 @@ impl Plane {
                 catch_unwind(AssertUnwindSafe(|| write::finish(&scene, &operation)))
                     .unwrap_or_else(|_| (Vec::new(), operation.failed(scene.now, &wire::internal_error())))
             };
-            self.commit(&changes, Some(ended)).await?;
+            self.commit(&changes, Some(ended), None).await?;
         }
         Ok(())
     }
@@ -419,7 +476,7 @@ impl Plane {
             Err(_) => operation.failed(now, &wire::internal_error()),
         };
         let _writing = self.writing.lock().await;
-        if let Err(error) = self.commit(&[], Some(ended)).await {
+        if let Err(error) = self.commit(&[], Some(ended), None).await {
             tracing::error!(error = &error as &dyn std::error::Error, "the result of a command was not stored");
         }
         self.ended.notify_waiters();

@@ -72,6 +72,11 @@ if (live) {
   events.onmessage = (event) => {
     if (event.data !== document.getElementById("main").dataset.revision) refresh();
   };
+  // Only the activity log follows what changes no resource.
+  events.addEventListener("activity", (event) => {
+    const shown = document.querySelector("[data-activity]");
+    if (shown && shown.dataset.activity !== event.data) refresh();
+  });
   // The server would wait for it otherwise.
   addEventListener("pagehide", () => events.close());
   // Back from the browser's cache: the page is as old as it was.
@@ -88,18 +93,27 @@ document.addEventListener("click", async (event) => {
   if (button) zoom(button.closest("[data-pane]"), Number(button.dataset.zoom));
 });
 
-// A filter follows what is typed, a choice what is chosen.
+// A filter follows what is typed, a choice what is chosen; a search narrows the choice that it is for.
 let typed;
-document.addEventListener("input", (event) => {
-  const form = event.target.closest("form[data-auto]");
-  if (!form) return;
+document.addEventListener("input", ({ target }) => {
+  const form = target.closest("form[data-auto]");
+  if (!form && !target.dataset.finds) return;
   clearTimeout(typed);
-  typed = setTimeout(() => {
-    const url = `${location.pathname}?${new URLSearchParams(new FormData(form))}`;
-    history.replaceState(null, "", url);
-    refresh(url);
-  }, 150);
+  typed = setTimeout(() => (form ? filter(form) : find(target, document.getElementById(target.dataset.finds))), 150);
 });
+
+function filter(form) {
+  const url = `${location.pathname}?${new URLSearchParams(new FormData(form))}`;
+  history.replaceState(null, "", url);
+  refresh(url);
+}
+
+async function find(search, choice) {
+  const asked = search.value;
+  const reply = await fetch(`/vantages?${new URLSearchParams({ q: asked, from: choice.value })}`, { cache: "no-store" });
+  const options = await reply.text();
+  if (reply.ok && asked === search.value) choice.innerHTML = options;
+}
 
 // Smaller than this a picture cannot be read: it opens larger, and is moved.
 const READABLE = 0.6;

@@ -1,5 +1,5 @@
 //! What the lab lends the portal: its newest network, ARM as any client sees it, the API servers as
-//! a client at a vantage sees them, and the operations that ARM remembers.
+//! a client at a vantage sees them, and its activity log.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -22,14 +22,17 @@ pub enum Method {
     Post,
 }
 
-/// What ARM said no with.
+/// What ARM or an API server said no with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// ARM's code.
+    /// ARM's code, or the reason of Kubernetes' `Status`.
     pub code: String,
-    /// ARM's message.
+    /// The message.
     pub message: String,
 }
+
+/// Lists of an API server in the order in which they were asked for: each a `meta.k8s.io` `Table`, or why it gave none.
+pub type Lists = Vec<Result<Value, Refusal>>;
 
 /// What is asked of a cluster's API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +69,9 @@ pub enum OperationState {
     Canceled,
 }
 
-/// A long-running operation of ARM.
+/// An entry of ARM's activity log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// Its GUID.
-    pub id: String,
     /// The resource it is about.
     pub resource: ResourceId,
     /// What it does, in ARM's words: `Microsoft.X/y/write`.
@@ -91,13 +92,16 @@ pub trait Lab: Send + Sync + 'static {
     /// Hears of every new revision.
     fn revisions(&self) -> watch::Receiver<u64>;
 
+    /// Hears whenever the activity log changes: a number that it had at no other time.
+    fn activities(&self) -> watch::Receiver<u64>;
+
     /// Asks ARM with a token of the lab: `path` is a resource's id, perhaps with an action behind it.
     fn arm(&self, method: Method, path: String, body: Option<Value>) -> BoxFuture<Result<Value, Refusal>>;
 
-    /// Asks an API server over the vantage's own way there: each list as a `meta.k8s.io` `Table`.
-    fn kubernetes(&self, question: KubernetesQuestion) -> BoxFuture<Result<Vec<Value>, Unreachable>>;
+    /// Asks an API server over the vantage's own way there.
+    fn kubernetes(&self, question: KubernetesQuestion) -> BoxFuture<Result<Lists, Unreachable>>;
 
-    /// The operations that are remembered, the latest first; at most `most`.
+    /// The activity log, the latest first; at most `most`.
     fn operations(&self, most: usize) -> Vec<Operation>;
 
     /// A word that nobody can guess: 32 random bytes or more as URL-safe text.

@@ -17,7 +17,7 @@ pub mod server;
 pub mod view;
 
 pub use door::Door;
-pub use lab::{BoxFuture, KubernetesQuestion, Lab, Method, Operation, OperationState, Refusal, Unreachable};
+pub use lab::{BoxFuture, KubernetesQuestion, Lab, Lists, Method, Operation, OperationState, Refusal, Unreachable};
 pub use language::Language;
 pub use router::Portal;
 pub use server::serve;

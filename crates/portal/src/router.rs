@@ -35,8 +35,16 @@ const OPERATIONS_SHOWN: usize = 200;
 pub enum Reply {
     /// A whole response.
     Whole(Response<Bytes>),
-    /// A head, and the revisions as events behind it.
-    Events(response::Parts, watch::Receiver<u64>),
+    /// A head, and what pages wait for as events behind it.
+    Events(response::Parts, News),
+}
+
+/// What pages wait for.
+pub struct News {
+    /// Every new revision.
+    pub revisions: watch::Receiver<u64>,
+    /// Every change of the activity log, as a number.
+    pub activities: watch::Receiver<u64>,
 }
 
 /// The portal of a lab.
@@ -113,7 +121,8 @@ impl Portal {
     fn events(&self) -> Reply {
         let mut response = Response::new(());
         guard(&mut response, "text/event-stream");
-        Reply::Events(response.into_parts().0, self.lab.revisions())
+        let news = News { revisions: self.lab.revisions(), activities: self.lab.activities() };
+        Reply::Events(response.into_parts().0, news)
     }
 
     async fn page(&self, language: Language, session: &Session, path: &str, query: &Query<'_>) -> Reply {
@@ -126,6 +135,11 @@ impl Portal {
             let name = HeaderValue::from_static("attachment; filename=\"noren-topology.svg\"");
             response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
             return Reply::Whole(response);
+        }
+        if path == "/vantages" {
+            let text = |name: &str| query.get(name).map_or("", |value| value.as_ref());
+            let chosen = vantage(&network, query);
+            return whole(StatusCode::OK, page::places(&reader, &view::vantages::find(&network, text("q"), chosen)));
         }
         match self.find(&network, &reader, path, query).await {
             Some(page) => whole(StatusCode::OK, page::document(&reader, &page)),
@@ -157,7 +171,11 @@ impl Portal {
             "/zones" => page::zones(reader, &view::zone::list(network, part.search), part),
             "/zone" => page::zone(reader, &view::zone::zone(network, &id()?)?),
             "/topology" => page::topology(reader, &view::picture::picture(network, &[])),
-            "/activity" => page::activity(reader, &self.lab.operations(OPERATIONS_SHOWN)),
+            "/activity" => {
+                // Asked first: what is written down in between is news.
+                let number = *self.lab.activities().borrow();
+                page::activity(reader, number, &self.lab.operations(OPERATIONS_SHOWN))
+            }
             "/path" => path_page(network, reader, &id()?, query)?,
             "/kubernetes" => self.kubernetes(network, reader, &id()?, query).await?,
             _ => return None,
@@ -188,7 +206,7 @@ impl Portal {
             paths: view::kubernetes::List::ALL.iter().map(|list| list.path()).collect(),
         };
         let answer = match self.lab.kubernetes(question).await {
-            Ok(answers) => page::Answer::Tables(view::kubernetes::tables(&answers)),
+            Ok(answers) => page::Answer::Tables(view::kubernetes::tables(answers)),
             Err(unreachable) => page::Answer::Unreachable(unreachable, view::path::end(network, vantage, id, by)),
         };
         Some(page::kubernetes(reader, network, &view, (vantage, by), &answer))

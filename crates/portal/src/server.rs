@@ -1,7 +1,7 @@
 //! The portal's HTTP/1.1 server on loopback. Everything a client can make it hold is bounded:
 //! connections, the time and the size of a head and of a body.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -12,10 +12,13 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::Semaphore, sync::watch, time::timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::router::{Portal, Reply};
+use crate::router::{News, Portal, Reply};
 
 /// Connections at one time; more wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 256;
@@ -27,56 +30,25 @@ const HEADER_TIME_MAX: Duration = Duration::from_secs(60);
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// A word now and then on a stream of events tells both sides that the other one is there.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Pause after `accept` failed, mostly for want of file descriptors.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Serves `portal` on `listener` until `shutdown`.
 pub async fn serve(portal: Arc<Portal>, listener: TcpListener, shutdown: CancellationToken) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let accepted = async {
-            let permit = Arc::clone(&connections).acquire_owned().await.ok()?;
-            Some((listener.accept().await, permit))
-        };
-        let (stream, permit) = tokio::select! {
-            () = shutdown.cancelled() => return,
-            accepted = accepted => match accepted {
-                Some((Ok((stream, _)), permit)) => (stream, permit),
-                Some((Err(error), _)) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "a connection was not accepted");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
-                    continue;
-                }
-                None => return,
-            },
-        };
-        let (portal, shutdown) = (Arc::clone(&portal), shutdown.clone());
-        tokio::spawn(async move {
-            // Without it replies wait for the client's acknowledgement; a socket that refuses is slower, no more.
-            let _ = stream.set_nodelay(true);
-            let stop = shutdown.clone();
-            let service = service_fn(move |request: Request<Incoming>| {
-                let (portal, stop) = (Arc::clone(&portal), stop.clone());
-                async move { Ok::<_, Infallible>(respond(&portal, request, stop).await) }
-            });
-            let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME_MAX).max_buf_size(HEADER_BYTES_MAX);
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = shutdown.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
-            }
-            drop(permit);
-        });
-    }
+    let connection = |stream| connection(Arc::clone(&portal), stream, shutdown.clone());
+    listen::accept(listener, CONNECTIONS_MAX, &TaskTracker::new(), &shutdown, connection).await;
+}
+
+async fn connection(portal: Arc<Portal>, stream: TcpStream, shutdown: CancellationToken) {
+    let stop = shutdown.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (portal, stop) = (Arc::clone(&portal), stop.clone());
+        async move { Ok::<_, Infallible>(respond(&portal, request, stop).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME_MAX).max_buf_size(HEADER_BYTES_MAX);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    listen::converse(connection, http1::Connection::graceful_shutdown, &shutdown).await;
 }
 
 async fn respond(portal: &Portal, request: Request<Incoming>, shutdown: CancellationToken) -> Response<Body> {
@@ -88,8 +60,8 @@ async fn respond(portal: &Portal, request: Request<Incoming>, shutdown: Cancella
     };
     match portal.answer(&parts, &body).await {
         Reply::Whole(response) => response.map(|bytes| Full::new(bytes).boxed_unsync()),
-        Reply::Events(head, revisions) => {
-            let events = StreamBody::new(events(revisions, shutdown));
+        Reply::Events(head, news) => {
+            let events = StreamBody::new(events(news, shutdown));
             Response::from_parts(head, events.boxed_unsync())
         }
     }
@@ -101,21 +73,31 @@ fn status(status: StatusCode) -> Response<Body> {
     response
 }
 
-/// The revisions as server-sent events: the one now, then every later one, the newest if there were several.
+/// What pages wait for as server-sent events: the revision and the activity log's number now, then whenever either is
+/// another one, the newest if there were several.
 fn events(
-    mut revisions: watch::Receiver<u64>,
+    news: News,
     shutdown: CancellationToken,
 ) -> impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> {
+    let News { mut revisions, mut activities } = news;
     revisions.mark_changed();
-    futures_util::stream::unfold((revisions, shutdown), |(mut revisions, shutdown)| async move {
-        let text = tokio::select! {
-            () = shutdown.cancelled() => return None,
-            changed = timeout(HEARTBEAT, revisions.changed()) => match changed {
-                Ok(Ok(())) => format!("data: {}\n\n", *revisions.borrow_and_update()),
-                Ok(Err(_)) => return None,
-                Err(_) => ": still here\n\n".to_owned(),
-            },
-        };
-        Some((Ok(Frame::data(Bytes::from(text))), (revisions, shutdown)))
-    })
+    activities.mark_changed();
+    futures_util::stream::unfold(
+        (revisions, activities, shutdown),
+        |(mut revisions, mut activities, shutdown)| async move {
+            let text = tokio::select! {
+                () = shutdown.cancelled() => return None,
+                changed = revisions.changed() => {
+                    changed.ok()?;
+                    format!("data: {}\n\n", *revisions.borrow_and_update())
+                }
+                changed = activities.changed() => {
+                    changed.ok()?;
+                    format!("event: activity\ndata: {}\n\n", *activities.borrow_and_update())
+                }
+                () = tokio::time::sleep(HEARTBEAT) => ": still here\n\n".to_owned(),
+            };
+            Some((Ok(Frame::data(Bytes::from(text))), (revisions, activities, shutdown)))
+        },
+    )
 }

@@ -1,5 +1,6 @@
 //! The whole crate but its sockets, on a store in memory: the lab that stories are told in.
 
+mod activity;
 mod authorization;
 mod clusters;
 mod compute;

@@ -50,7 +50,7 @@ async fn a_command_is_asked_after_at_its_cluster() {
 async fn a_command_that_a_restart_interrupted_says_so() {
     let lab = Lab::new(Pace::Instant).await;
     lab.group("rg").await;
-    lab.store.commit(journal::transaction(&[], Some(&command(&lab)), None)).await.unwrap();
+    lab.store.commit(journal::transaction(&[], Some(&command(&lab)), None, &[])).await.unwrap();
     let lab = lab.restarted(Pace::Azure).await;
     let result = lab.get(RESULT).await;
     assert_eq!(result.body["properties"]["provisioningState"], "Failed");

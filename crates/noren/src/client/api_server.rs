@@ -29,6 +29,26 @@ pub(crate) struct ApiServer {
     _driver: AbortOnDropHandle<Result<(), hyper::Error>>,
 }
 
+/// What an API server says no with.
+pub(crate) struct Refusal {
+    /// The HTTP status.
+    pub(crate) status: http::StatusCode,
+    /// `reason` of its `Status`, as `Forbidden`; the words of the HTTP status without one.
+    pub(crate) reason: String,
+    /// `message` of its `Status`; without one, what it says instead.
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    fn read(status: http::StatusCode, body: &[u8]) -> Self {
+        let said: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |name: &str| said[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let reason = text("reason").unwrap_or_else(|| status.to_string());
+        let message = text("message").unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned());
+        Self { status, reason, message }
+    }
+}
+
 impl ApiServer {
     /// Makes the TLS handshake on `stream`, with the server's name checked; the inner error is why
     /// it failed.
@@ -48,8 +68,8 @@ impl ApiServer {
         Ok(Ok(Self { name: name.to_owned(), sender, _driver: driver }))
     }
 
-    /// The list at `path` as a `meta.k8s.io` `Table`; the inner error is the HTTP status of a refusal.
-    pub(crate) async fn table(&mut self, path: &str) -> anyhow::Result<Result<Value, u16>> {
+    /// The list at `path` as a `meta.k8s.io` `Table`; the inner error is the API server's refusal.
+    pub(crate) async fn table(&mut self, path: &str) -> anyhow::Result<Result<Value, Refusal>> {
         let request = http::Request::get(path)
             .header("host", &self.name)
             .header("accept", "application/json;as=Table;v=v1;g=meta.k8s.io")
@@ -59,7 +79,7 @@ impl ApiServer {
         let body = Limited::new(reply.into_body(), BODY_MAX).collect().await;
         let body = body.map_err(|error| anyhow::anyhow!("the answer to {path} cannot be read: {error}"))?.to_bytes();
         if !status.is_success() {
-            return Ok(Err(status.as_u16()));
+            return Ok(Err(Refusal::read(status, &body)));
         }
         Ok(Ok(serde_json::from_slice(&body)?))
     }

@@ -4,16 +4,16 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use arm::{ManagementPlane, OperationStatus};
+use arm::{Activity, ManagementPlane, Progress};
 use network::Network;
-use portal::{BoxFuture, KubernetesQuestion, Method, Operation, OperationState, Portal, Refusal, Unreachable};
+use portal::{BoxFuture, KubernetesQuestion, Lists, Method, Operation, OperationState, Portal, Refusal, Unreachable};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 use super::{endpoints::ListeningHandle, running::SignIn};
 use crate::client::{
     ArmClient, Refused,
-    api_server::{ApiServer, tunnel},
+    api_server::{self, ApiServer, tunnel},
     kubeconfig,
 };
 
@@ -55,7 +55,7 @@ impl PortalLab {
     }
 
     /// The lists, over the vantage's proxy; the inner error is why nobody answers there.
-    async fn ask_kubernetes(self, question: KubernetesQuestion) -> anyhow::Result<Result<Vec<Value>, Unreachable>> {
+    async fn ask_kubernetes(self, question: KubernetesQuestion) -> anyhow::Result<Result<Lists, Unreachable>> {
         let query = if question.public_fqdn { "?server-fqdn=public" } else { "" };
         let action = format!("listClusterUserCredential{query}");
         let reply = self.arm_client().await?.post(&question.cluster, &action).await?;
@@ -75,10 +75,8 @@ impl PortalLab {
         };
         let mut tables = Vec::new();
         for path in question.paths {
-            match server.table(path).await? {
-                Ok(table) => tables.push(table),
-                Err(status) => return unreachable(format!("{path} was answered with HTTP status {status}")),
-            }
+            let refused = |refusal: api_server::Refusal| Refusal { code: refusal.reason, message: refusal.message };
+            tables.push(server.table(path).await?.map_err(refused));
         }
         Ok(Ok(tables))
     }
@@ -93,12 +91,16 @@ impl portal::Lab for PortalLab {
         self.revisions.clone()
     }
 
+    fn activities(&self) -> watch::Receiver<u64> {
+        self.plane.logged()
+    }
+
     fn arm(&self, method: Method, path: String, body: Option<Value>) -> BoxFuture<Result<Value, Refusal>> {
         let lab = self.clone();
         Box::pin(async move { lab.ask_arm(method, path, body).await.map_err(refusal) })
     }
 
-    fn kubernetes(&self, question: KubernetesQuestion) -> BoxFuture<Result<Vec<Value>, Unreachable>> {
+    fn kubernetes(&self, question: KubernetesQuestion) -> BoxFuture<Result<Lists, Unreachable>> {
         let lab = self.clone();
         Box::pin(async move {
             let failed = |why: String| Err(Unreachable { server: None, why });
@@ -114,7 +116,7 @@ impl portal::Lab for PortalLab {
     }
 
     fn operations(&self, most: usize) -> Vec<Operation> {
-        self.plane.operations(most).into_iter().map(operation).collect()
+        self.plane.activities(most).iter().map(|activity| operation(activity)).collect()
     }
 
     fn secret(&self) -> String {
@@ -129,18 +131,20 @@ fn refusal(error: anyhow::Error) -> Refusal {
     }
 }
 
-fn operation(reported: OperationStatus) -> Operation {
-    let OperationStatus { resource, name, status } = reported;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let state = match status["status"].as_str() {
-        Some("Succeeded") => OperationState::Succeeded,
-        Some("Canceled") => OperationState::Canceled,
-        Some("Failed") => {
-            let error = &status["error"];
-            OperationState::Failed(Refusal { code: text(&error["code"]), message: text(&error["message"]) })
+fn operation(activity: &Activity) -> Operation {
+    let (state, ended) = match &activity.progress {
+        Progress::UnderWay { .. } => (OperationState::InProgress, None),
+        Progress::Succeeded { ended } => (OperationState::Succeeded, Some(ended)),
+        Progress::Canceled { ended } => (OperationState::Canceled, Some(ended)),
+        Progress::Failed { ended, code, message } => {
+            (OperationState::Failed(Refusal { code: code.clone(), message: message.clone() }), Some(ended))
         }
-        _ => OperationState::InProgress,
     };
-    let ended = status["endTime"].as_str().map(str::to_owned);
-    Operation { id: text(&status["name"]), resource, name, started: text(&status["startTime"]), ended, state }
+    Operation {
+        resource: activity.resource.clone(),
+        name: activity.name.clone(),
+        started: activity.started.to_string(),
+        ended: ended.map(ToString::to_string),
+        state,
+    }
 }

@@ -102,7 +102,7 @@ pub(super) async fn converse(stream: TcpStream, name: &str, access: &Access) -> 
     };
     match server.table("/api/v1/nodes").await? {
         Ok(table) => Ok(Connection::Nodes { table: node_table(&table)? }),
-        Err(status) => Ok(Connection::TlsOnly { status }),
+        Err(refusal) => Ok(Connection::TlsOnly { status: refusal.status.as_u16() }),
     }
 }
 

@@ -1,17 +1,17 @@
-//! Operations: what ARM was asked to do and how far it is.
+//! The activity log: what ARM was asked to do and how far it is.
 
 use maud::{Markup, html};
 
 use super::{Page, Reader, Section, parts::link};
 use crate::lab::{Operation, OperationState};
 
-/// The page.
-pub fn activity(reader: &Reader, operations: &[Operation]) -> Page {
+/// The page; `number` tells this log from a later one.
+pub fn activity(reader: &Reader, number: u64, operations: &[Operation]) -> Page {
     let content = html! {
         @if operations.is_empty() {
-            p { (reader.say("No long-running operation yet.", "長時間の操作はまだありません。")) }
+            p data-activity=(number) { (reader.say("Nothing has been written, deleted or started yet.", "操作はまだありません。")) }
         } @else {
-            div.scroll tabindex="0" role="group" aria-label=(reader.say("Operations", "操作")) {
+            div.scroll tabindex="0" role="group" aria-label=(reader.say("Operations", "操作")) data-activity=(number) {
                 table #operations {
                     thead { tr {
                         th scope="col" { (reader.say("Operation", "操作名")) } th scope="col" { (reader.say("Resource", "リソース")) }

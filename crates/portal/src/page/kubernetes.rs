@@ -6,24 +6,22 @@ use network::{Disposition, Network, Vantage};
 
 use super::{
     Page, Reader, Section,
-    parts::{link, path_href, role},
+    parts::{link, path_href},
+    question::{addresses, choice},
     told,
 };
 use crate::{
-    lab::Unreachable,
+    lab::{Refusal, Unreachable},
     view::{
         cluster::Overview,
         kubernetes::{Group, List, Table},
     },
 };
 
-/// Vantages that one can choose from; others are reached by typing a name.
-const CHOICES_MAX: usize = 200;
-
 /// What the API server, or the way there, said.
 pub enum Answer {
-    /// The lists.
-    Tables(Vec<Table>),
+    /// The lists, each with its rows or why there are none.
+    Tables(Vec<(List, Result<Table, Refusal>)>),
     /// No answer, and how the question ends in the model.
     Unreachable(Unreachable, Option<Disposition>),
 }
@@ -40,7 +38,7 @@ pub fn kubernetes(
         p { (link(&view.id)) }
         form.bar method="get" {
             input type="hidden" name="id" value=(view.id);
-            (choices(reader, network, vantage))
+            (choice(reader, network, vantage))
             (addresses(reader, view, by))
             button { (reader.say("Look", "表示")) }
         }
@@ -58,68 +56,55 @@ pub fn kubernetes(
     }
 }
 
-/// A choice of vantages.
-pub(super) fn choices(reader: &Reader, network: &Network, chosen: &Vantage) -> Markup {
-    let first = network.vantages().iter().take(CHOICES_MAX);
-    let missing = (!network.vantages().iter().take(CHOICES_MAX).any(|held| held == chosen)).then_some(chosen);
-    html! {
-        label for="from" { (reader.say("Seen from", "接続元")) }
-        select #from name="from" {
-            @for held in first.chain(missing) {
-                option value=(held.key()) selected[held == chosen] {
-                    (held.name()) " (" (super::parts::vantage_kind(reader, held)) ")"
-                }
-            }
-        }
-    }
-}
-
-/// A choice of a cluster's addresses.
-pub(super) fn addresses(reader: &Reader, view: &Overview, by: Role) -> Markup {
-    html! {
-        label for="by" { (reader.say("By", "アドレス")) }
-        select #by name="by" {
-            @for address in &view.addresses {
-                option value=(super::parts::role_word(address.role)) selected[address.role == by] { (role(reader, address.role)) }
-            }
-        }
-    }
-}
-
 /// The lists below the Azure portal's own headings; a line of links leads to each.
-fn lists(reader: &Reader, tables: &[Table]) -> Markup {
-    let groups = tables.chunk_by(|one, next| one.list.group() == next.list.group());
+fn lists(reader: &Reader, tables: &[(List, Result<Table, Refusal>)]) -> Markup {
+    let groups = tables.chunk_by(|(one, _), (next, _)| one.group() == next.group());
     html! {
         nav.jump aria-label=(reader.say("Lists", "一覧")) {
-            @for table in tables { a href={ "#" (anchor(table.list)) } { (name(reader, table.list)) " " span.quiet { (count(table)) } } }
+            @for (list, answer) in tables { a href={ "#" (anchor(*list)) } { (name(reader, *list)) " " (count(answer)) } }
         }
         @for group in groups {
-            @if let [alone] = group { (list(reader, alone, true)) } @else if let Some(first) = group.first() {
-                h2 { (heading(reader, first.list.group())) }
+            @if let [alone] = group { (list(reader, alone, true)) } @else if let Some((first, _)) = group.first() {
+                h2 { (heading(reader, first.group())) }
                 @for table in group { (list(reader, table, false)) }
             }
         }
     }
 }
 
-const fn count(table: &Table) -> usize {
-    table.rows.len() + table.more
+fn count(answer: &Result<Table, Refusal>) -> Markup {
+    html! {
+        @match answer {
+            Ok(table) => { span.quiet { (table.rows.len() + table.more) } },
+            Err(_) => { span.mark.no { "!" } },
+        }
+    }
 }
 
-fn list(reader: &Reader, table: &Table, alone: bool) -> Markup {
-    let name = name(reader, table.list);
-    let title = html! { (name) " " span.quiet { (count(table)) } };
+fn list(reader: &Reader, (list, answer): &(List, Result<Table, Refusal>), alone: bool) -> Markup {
+    let name = name(reader, *list);
+    let title = html! { (name) " " (count(answer)) };
     html! {
-        section #(anchor(table.list)) aria-label=(name) {
+        section #(anchor(*list)) aria-label=(name) {
             @if alone { h2 { (title) } } @else { h3 { (title) } }
-            @if table.rows.is_empty() { p.quiet { (reader.say("None.", "ありません。")) } } @else {
-                div.scroll tabindex="0" role="group" aria-label=(name) { table {
-                    thead { tr { @for column in &table.columns { th scope="col" { (column) } } } }
-                    tbody { @for row in &table.rows { tr { @for cell in row { td { (cell) } } } } }
-                } }
+            @match answer {
+                Ok(table) => { (rows(reader, name, table)) },
+                // Others may be there all the same.
+                Err(refusal) => { div.refused { strong { (refusal.code) } p { (refusal.message) } } },
             }
-            @if table.more > 0 { p.quiet { "+ " (table.more) (reader.say(" more", " 件")) } }
         }
+    }
+}
+
+fn rows(reader: &Reader, name: &str, table: &Table) -> Markup {
+    html! {
+        @if table.rows.is_empty() { p.quiet { (reader.say("None.", "ありません。")) } } @else {
+            div.scroll tabindex="0" role="group" aria-label=(name) { table {
+                thead { tr { @for column in &table.columns { th scope="col" { (column) } } } }
+                tbody { @for row in &table.rows { tr { @for cell in row { td { (cell) } } } } }
+            } }
+        }
+        @if table.more > 0 { p.quiet { "+ " (table.more) (reader.say(" more", " 件")) } }
     }
 }
 

@@ -10,6 +10,7 @@ mod networks;
 mod parts;
 mod path;
 mod picture;
+mod question;
 mod told;
 mod zones;
 
@@ -23,4 +24,5 @@ pub use networks::{network, networks};
 pub use parts::{Part, href};
 pub use path::{Asked, path};
 pub use picture::{svg, topology};
+pub use question::places;
 pub use zones::{zone, zones};

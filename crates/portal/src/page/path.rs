@@ -7,9 +7,9 @@ use network::{Network, Vantage};
 
 use super::{
     Page, Reader, Section,
-    kubernetes::{addresses, choices},
     parts::{link, mark, vantage, verdict, verdict_class},
     picture::drawing,
+    question::{addresses, choice},
     told,
 };
 use crate::{
@@ -48,7 +48,7 @@ pub fn path(
         p { (link(&view.id)) }
         form.bar method="get" {
             input type="hidden" name="id" value=(view.id);
-            (choices(reader, network, asked.vantage))
+            (choice(reader, network, asked.vantage))
             (addresses(reader, view, asked.by))
             label for="if" { (reader.say("What if", "もし")) }
             select #if name="if" {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::lab::{Lists, Refusal};
+
 /// A list that the page shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List {
@@ -105,8 +107,6 @@ const ROWS_MAX: usize = 200;
 /// A list as `kubectl get` prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// What it lists.
-    pub list: List,
     /// Its headings.
     pub columns: Vec<String>,
     /// Its rows.
@@ -115,12 +115,13 @@ pub struct Table {
     pub more: usize,
 }
 
-/// The lists of [`List::ALL`] from the `meta.k8s.io` `Table`s that the API server gave for them.
-pub fn tables(answers: &[Value]) -> Vec<Table> {
-    List::ALL.into_iter().zip(answers).map(|(list, answer)| table(list, answer)).collect()
+/// The lists of [`List::ALL`] from what the API server gave for each: its rows, or why there are none.
+pub fn tables(answers: Lists) -> Vec<(List, Result<Table, Refusal>)> {
+    let read = |(list, answer): (List, Result<Value, Refusal>)| (list, answer.map(|answer| table(&answer)));
+    List::ALL.into_iter().zip(answers).map(read).collect()
 }
 
-fn table(list: List, answer: &Value) -> Table {
+fn table(answer: &Value) -> Table {
     let columns = answer["columnDefinitions"].as_array().map_or(&[][..], Vec::as_slice);
     let shown: Vec<usize> =
         (0..columns.len()).filter(|&index| columns[index]["priority"].as_u64() == Some(0)).collect();
@@ -136,7 +137,6 @@ fn table(list: List, answer: &Value) -> Table {
         place.into_iter().chain(cells).collect()
     };
     Table {
-        list,
         columns: namespaced.then(|| "Namespace".to_owned()).into_iter().chain(heading).collect(),
         rows: rows.iter().take(ROWS_MAX).map(line).collect(),
         more: rows.len().saturating_sub(ROWS_MAX),
@@ -161,7 +161,7 @@ mod tests {
             ],
             "rows": [{"cells": ["coredns", "5m", "x"], "object": {"metadata": {"namespace": "kube-system"}}}],
         });
-        let table = table(List::Pods, &answer);
+        let table = table(&answer);
         assert_eq!(table.columns, ["Namespace", "Name", "Age"]);
         assert_eq!(table.rows, [["kube-system", "coredns", "5m"]]);
     }

@@ -9,6 +9,7 @@ pub mod network;
 pub mod path;
 pub mod picture;
 pub mod seen;
+pub mod vantages;
 pub mod zone;
 
 use azure::ResourceId;

@@ -18,14 +18,18 @@ struct Browser {
 }
 
 impl Browser {
-    fn outside(refusal: Option<Refusal>) -> Self {
-        let lab = Arc::new(Staged::new(&article(), refusal));
+    fn outside(lab: Staged) -> Self {
+        let lab = Arc::new(lab);
         let portal = Portal::new(Arc::clone(&lab) as Arc<dyn portal::Lab>, Door::new(7000));
         Self { lab, portal, cookie: String::new() }
     }
 
     async fn inside(refusal: Option<Refusal>) -> Self {
-        let browser = Self::outside(refusal);
+        Self::of(Staged::new(&article(), refusal)).await
+    }
+
+    async fn of(lab: Staged) -> Self {
+        let browser = Self::outside(lab);
         let link = browser.portal.link();
         let entered = browser.get(link.strip_prefix(ORIGIN).unwrap()).await;
         assert_eq!(entered.status(), StatusCode::OK);
@@ -74,7 +78,7 @@ fn guards(headers: &HeaderMap) {
 
 #[tokio::test]
 async fn every_page_is_for_who_came_in_by_a_link_and_says_what_browsers_must_not_do() {
-    let (stranger, owner) = (Browser::outside(None), Browser::inside(None).await);
+    let (stranger, owner) = (Browser::outside(Staged::new(&article(), None)), Browser::inside(None).await);
     let id = cluster("a");
     let network = id.group_id().unwrap().resource("Microsoft.Network/virtualNetworks", "aks");
     for path in [
@@ -117,7 +121,7 @@ async fn every_page_is_for_who_came_in_by_a_link_and_says_what_browsers_must_not
 
 #[tokio::test]
 async fn a_link_works_once() {
-    let browser = Browser::outside(None);
+    let browser = Browser::outside(Staged::new(&article(), None));
     let link = browser.portal.link();
     let path = link.strip_prefix(ORIGIN).unwrap();
     assert_eq!(browser.get(path).await.status(), StatusCode::OK);
@@ -182,6 +186,32 @@ async fn an_unreachable_api_server_is_the_azure_portals_own_error_and_says_why()
     {
         assert!(page.contains(part), "no {part:?} in {page}");
     }
+}
+
+#[tokio::test]
+async fn a_list_that_kubernetes_refuses_says_so_in_its_place_and_the_others_are_shown() {
+    let owner = Browser::inside(None).await;
+    let page = owner.get(&format!("/kubernetes?id={}&from=aks/default", cluster("a"))).await.into_body();
+    let nodes = page.split("<section id=\"nodes\"").nth(1).unwrap();
+    assert!(text(nodes).contains("Forbidden\nnodes is forbidden"), "{nodes}");
+    let pods = page.split("<section id=\"pods\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(pods.contains("<td>one</td>"), "{pods}");
+    assert!(!page.contains("Network error"));
+}
+
+#[tokio::test]
+async fn every_vantage_of_many_can_be_found_and_the_page_stays_small() {
+    let sketch = (0..300).fold(article(), |sketch, index| sketch.network(&format!("office{index}"), "10.9.0.0/16"));
+    let owner = Browser::of(Staged::new(&sketch, None)).await;
+    let places = |page: &str| page.matches("<option value=\"").count();
+    let page = owner.get(&format!("/path?id={}&from=office299/default", cluster("a"))).await.into_body();
+    assert!(page.contains("selected>office299/default (subnet)") && places(&page) < 100, "{}", places(&page));
+    let found = owner.get("/vantages?q=OFFICE29&from=internet").await.into_body();
+    assert!(
+        found.contains(" selected>internet (Internet)") && found.contains(">office290/default (subnet)"),
+        "{found}"
+    );
+    assert_eq!(places(&found), 1 + 11, "the chosen one, 29, and 290 to 299");
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use azure::{Kind, ResourceId, sketch::Sketch};
-use network::Network;
-use portal::{BoxFuture, KubernetesQuestion, Lab, Method, Operation, OperationState, Refusal, Unreachable};
+use network::{Network, Vantage};
+use portal::{BoxFuture, KubernetesQuestion, Lab, Lists, Method, Operation, OperationState, Refusal, Unreachable};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -50,6 +50,10 @@ impl Lab for Staged {
         self.revised.subscribe()
     }
 
+    fn activities(&self) -> watch::Receiver<u64> {
+        self.revised.subscribe()
+    }
+
     fn arm(&self, method: Method, path: String, body: Option<Value>) -> BoxFuture<Result<Value, Refusal>> {
         self.asked.lock().unwrap().push((method, path, body));
         let answer = match &self.refusal {
@@ -59,14 +63,24 @@ impl Lab for Staged {
         Box::pin(std::future::ready(answer))
     }
 
-    fn kubernetes(&self, _: KubernetesQuestion) -> BoxFuture<Result<Vec<Value>, Unreachable>> {
+    /// From a subnet all lists but that of the nodes, from elsewhere nothing.
+    fn kubernetes(&self, question: KubernetesQuestion) -> BoxFuture<Result<Lists, Unreachable>> {
+        let answer = |path: &&str| {
+            if path.ends_with("/nodes") {
+                return Err(Refusal { code: "Forbidden".to_owned(), message: "nodes is forbidden".to_owned() });
+            }
+            Ok(json!({"columnDefinitions": [{"name": "Name", "priority": 0}], "rows": [{"cells": ["one"]}]}))
+        };
         let server = Some("https://a.example:443".to_owned());
-        Box::pin(std::future::ready(Err(Unreachable { server, why: "no route leads to 10.224.0.4".to_owned() })))
+        let answers = match question.vantage {
+            Vantage::Subnet(_) => Ok(question.paths.iter().map(answer).collect()),
+            _ => Err(Unreachable { server, why: "no route leads to 10.224.0.4".to_owned() }),
+        };
+        Box::pin(std::future::ready(answers))
     }
 
     fn operations(&self, _: usize) -> Vec<Operation> {
         vec![Operation {
-            id: "1".to_owned(),
             resource: cluster("a"),
             name: "Microsoft.ContainerService/managedClusters/write".to_owned(),
             started: "2026-11-01T10:00:00Z".to_owned(),
