@@ -169,16 +169,34 @@ codes! {
         "the source does not say which names the cluster has";
 }
 
-impl Cause {
-    /// A cause without evidence yet.
-    pub fn new(code: Code, sentence: impl Into<String>) -> Self {
-        Self { code, sentence: sentence.into(), evidence: Vec::new() }
-    }
+/// What is made of a diagnosis, as it is reached: a [`Cause`] keeps every sentence, a [`Code`] alone
+/// has none written.
+pub(crate) trait Diagnosis: Sized {
+    /// The code, and what is wrong in one sentence.
+    fn of<S: Into<String>>(code: Code, sentence: impl FnOnce() -> S) -> Self;
 
     /// Adds a line of evidence.
     #[must_use]
-    pub fn because(mut self, line: impl Into<String>) -> Self {
-        self.evidence.push(line.into());
+    fn because<S: Into<String>>(self, line: impl FnOnce() -> S) -> Self;
+}
+
+impl Diagnosis for Cause {
+    fn of<S: Into<String>>(code: Code, sentence: impl FnOnce() -> S) -> Self {
+        Self { code, sentence: sentence().into(), evidence: Vec::new() }
+    }
+
+    fn because<S: Into<String>>(mut self, line: impl FnOnce() -> S) -> Self {
+        self.evidence.push(line().into());
+        self
+    }
+}
+
+impl Diagnosis for Code {
+    fn of<S: Into<String>>(code: Code, _sentence: impl FnOnce() -> S) -> Self {
+        code
+    }
+
+    fn because<S: Into<String>>(self, _line: impl FnOnce() -> S) -> Self {
         self
     }
 }

@@ -110,8 +110,27 @@ pub fn links_to<'a>(
     estate: &'a Estate,
     network: &'a ResourceId,
 ) -> impl Iterator<Item = (ResourceId, &'a ResourceId)> + 'a {
-    let links = estate.referrers(network).filter(|resource| resource.kind() == Kind::VirtualNetworkLink);
-    links.filter_map(|link| Some((link.id().parent()?, link.id())))
+    links(estate, network).filter_map(|link| Some((link.parent()?, link)))
+}
+
+/// The other zones of the name of `zone` that are linked to a network, each with its link.
+pub fn rivals<'a>(
+    estate: &'a Estate,
+    network: &'a ResourceId,
+    zone: &'a ResourceId,
+) -> impl Iterator<Item = (ResourceId, &'a ResourceId)> + 'a {
+    let namesakes = links(estate, network).filter(|link| zone_of_link(link).eq_ignore_ascii_case(zone.name()));
+    namesakes.filter_map(|link| Some((link.parent()?, link))).filter(move |(other, _)| other != zone)
+}
+
+/// The name of the zone that a link belongs to.
+pub fn zone_of_link(link: &ResourceId) -> &str {
+    link.as_str().rsplit('/').nth(2).unwrap_or_default()
+}
+
+/// The links of zones to a network.
+pub fn links<'a>(estate: &'a Estate, network: &ResourceId) -> impl Iterator<Item = &'a ResourceId> + 'a {
+    estate.referrers(network).filter(|resource| resource.kind() == Kind::VirtualNetworkLink).map(|link| link.id())
 }
 
 /// The addresses that a zone has for a name in it.

@@ -205,7 +205,7 @@ pub(crate) fn outcome(network: &Network, vantage: &Vantage, cluster: &ResourceId
     let cluster = network.cluster(cluster)?;
     let names = asked(network, vantage, cluster);
     let verdict = verdict(cluster, &names);
-    let cause = (verdict != Verdict::Connects).then(|| diagnose::cause(network, vantage, cluster, &names).code);
+    let cause = (verdict != Verdict::Connects).then(|| diagnose::cause(network, vantage, cluster, &names));
     Some((verdict, cause))
 }
 

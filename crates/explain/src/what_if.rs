@@ -304,20 +304,18 @@ pub fn difference(before: (&Network, &Matrix), after: (&Network, &Matrix)) -> Ve
     for vantage in vantages {
         pairs.entry((old.get(vantage).copied(), new.get(vantage).copied())).or_default().push(vantage.clone());
     }
+    let known_otherwise: BTreeSet<&ResourceId> = before.1.known_otherwise(after.1).collect();
     let clusters: BTreeSet<&ResourceId> = before.0.clusters().keys().chain(after.0.clusters().keys()).collect();
     let mut shifts: BTreeMap<By<Vantage>, Vec<ResourceId>> = BTreeMap::new();
     for ((was, is), vantages) in pairs {
         // What a change did not touch is shared by both matrices.
         let held = |matrix: &Matrix, index: Option<usize>| matrix.classes().get(index?).cloned();
-        if let (Some(was), Some(is)) = (held(before.1, was), held(after.1, is))
-            && Arc::ptr_eq(&was, &is)
-        {
-            continue;
-        }
+        let is_shared = held(before.1, was).zip(held(after.1, is)).is_some_and(|(was, is)| Arc::ptr_eq(&was, &is));
+        let clusters = if is_shared { &known_otherwise } else { &clusters };
         let class = |matrix: &Matrix, index: Option<usize>, cluster: &ResourceId| {
             matrix.outcome(matrix.classes().get(index?)?, cluster)
         };
-        for cluster in &clusters {
+        for cluster in clusters {
             let (was, is) = (class(before.1, was, cluster), class(after.1, is, cluster));
             if was != is {
                 shifts.entry((vantages.clone(), was, is)).or_default().push((*cluster).clone());

@@ -1,29 +1,21 @@
 //! The matrix after a change: only the classes that a change can matter to are asked again, those that
-//! it can matter to by names alone only about the clusters with such names, and all the others only
-//! about clusters that have changed themselves.
+//! it can matter to by names alone only about the clusters with such names, and those that a cluster
+//! which has changed stands out for only about that one. To all others it is one of another group.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{
-    Class, Matrix, Outcome,
-    class::{Fares, Maker},
-    effect::Effect,
-    in_threads,
-    index::Number,
-    near::Shared,
-    outcome,
-};
-use network::{Network, Vantage};
+use super::{Class, Matrix, class::Maker, effect::Effect, fares::Made, in_threads, index::Number, near::Shared};
+use network::{Likeness, Network, Vantage};
 
-/// How many clusters may have changed before everything is made anew.
-const STALE_MAX: usize = 64;
+/// How many clusters a class may have been asked about again before all of it is.
+const AMENDED_MAX: usize = 64;
 
 /// What is to be done about a class.
-enum Work<'a> {
+enum Work {
     /// All of it again.
     Again,
     /// These clusters only.
-    Ask(BTreeSet<&'a Number>),
+    Ask(BTreeSet<Number>),
 }
 
 impl Matrix {
@@ -32,36 +24,35 @@ impl Matrix {
     /// of which nothing was said before.
     #[must_use]
     pub fn advance(&self, network: &Network, next: &Network) -> Self {
-        let Some(mut effect) = Effect::new(&self.index, &self.cells, network, next) else { return Self::new(next) };
         let mut matrix = self.clone();
-        matrix.stale.extend(&effect.clusters);
-        if matrix.stale.len() > STALE_MAX {
-            return Self::new(next);
-        }
-        effect.doubt(&matrix.stale);
+        let Some(effect) = Effect::new(&mut matrix.index, &self.cells, network, next) else { return Self::new(next) };
         let unmade = matrix.regroup(network, next, &effect.vantages);
-        let classes = (0..).zip(&matrix.classes);
-        let work: Vec<(usize, Work<'_>)> = classes
+        let index = &matrix.index;
+        let work: Vec<(usize, Work)> = (0..)
+            .zip(&matrix.classes)
             .filter_map(|(place, class)| {
-                let again = unmade.iter().any(|made| Arc::ptr_eq(made, class)) || effect.remakes(&class.fares);
+                let again = unmade.iter().any(|made| Arc::ptr_eq(made, class))
+                    || effect.remakes(&class.fares)
+                    || class.fares.amended() > AMENDED_MAX;
                 if again {
                     return Some((place, Work::Again));
                 }
-                let asked: BTreeSet<&Number> = effect.asks(&class.fares).collect();
+                let asked = effect.asks(index, class);
                 (!asked.is_empty()).then_some((place, Work::Ask(asked)))
             })
             .collect();
-        let maker = Maker { network: next, index: &matrix.index, stale: &matrix.stale };
+        let maker = Maker { network: next, index };
         let made = in_threads(&work, |run| {
             let mut shared = Shared::default();
-            let make = |(place, work): &(usize, Work<'_>)| {
+            let make = |(place, work): &(usize, Work)| {
                 let class = &matrix.classes[*place];
                 let first = class.vantages.first()?;
                 let fares = match work {
                     Work::Again => maker.fares(first, &mut shared),
                     Work::Ask(numbers) => {
                         let mut fares = class.fares.clone();
-                        fares.take(numbers.iter().filter_map(|number| Some((**number, ask(&maker, first, **number)?))));
+                        let asked = maker.again(first, &fares, numbers, &mut shared);
+                        fares.take(asked);
                         fares
                     }
                 };
@@ -87,10 +78,11 @@ impl Matrix {
             if old == now {
                 continue;
             }
-            let place = |classes: &[Arc<Class>], wanted| classes.binary_search_by(|class| class.likeness.cmp(wanted));
+            let place =
+                |classes: &[Arc<Class>], wanted| classes.binary_search_by(|class| (*class.likeness).cmp(wanted));
             if let Some(Ok(found)) = old.as_ref().map(|old| place(&self.classes, old)) {
                 let class = Arc::make_mut(&mut self.classes[found]);
-                class.vantages.retain(|held| held != vantage);
+                class.vantages = class.vantages.iter().filter(|held| *held != vantage).cloned().collect();
                 if class.vantages.is_empty() {
                     new.remove(&self.classes.remove(found).likeness);
                 }
@@ -99,21 +91,20 @@ impl Matrix {
             match place(&self.classes, &likeness) {
                 Ok(found) => {
                     let class = Arc::make_mut(&mut self.classes[found]);
-                    let spot = class.vantages.partition_point(|held| held < vantage);
-                    class.vantages.insert(spot, vantage.clone());
+                    let (before, after) =
+                        class.vantages.split_at(class.vantages.partition_point(|held| held < vantage));
+                    class.vantages = [before, std::slice::from_ref(vantage), after].concat().into();
                 }
                 Err(spot) => {
-                    new.insert(likeness.clone());
-                    let class = Class { vantages: vec![vantage.clone()], likeness, fares: Fares::default() };
+                    let likeness = Arc::new(likeness);
+                    new.insert(Arc::clone(&likeness));
+                    let vantages = [vantage.clone()].into();
+                    let class = Class { vantages, likeness, fares: Made::default().into() };
                     self.classes.insert(spot, Arc::new(class));
                 }
             }
         }
-        let find = |likeness| self.classes.binary_search_by(|class| class.likeness.cmp(likeness)).ok();
+        let find = |likeness: &Arc<Likeness>| self.classes.binary_search_by(|class| class.likeness.cmp(likeness)).ok();
         new.iter().filter_map(|likeness| Some(Arc::clone(&self.classes[find(likeness)?]))).collect()
     }
-}
-
-fn ask(maker: &Maker<'_>, vantage: &Vantage, number: Number) -> Option<Outcome> {
-    outcome(maker.network, vantage, &maker.index.facts.get(number as usize)?.cluster.id)
 }

@@ -1,6 +1,6 @@
 //! What a change can matter to: never too little, sometimes too much.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use azure::{
     DnsName, Kind, Resource, ResourceId,
@@ -11,15 +11,16 @@ use ipnet::Ipv4Net;
 use network::{Cells, Difference, Network, RouteSource, Vantage, VirtualNetwork, Zone};
 
 use super::{
-    class::Fares,
-    index::{At, Index, Number},
+    Class,
+    fares::Fares,
+    index::{At, Changed, Index, Number},
 };
 
 /// What a change can matter to.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Effect {
-    /// Clusters that differ themselves: they matter to everybody.
-    pub(super) clusters: BTreeSet<Number>,
+    /// Clusters that differ themselves.
+    clusters: Vec<Changed>,
     /// Vantages that may behave otherwise than their class.
     pub(super) vantages: BTreeSet<Vantage>,
     /// Networks in which packets may fare otherwise.
@@ -32,7 +33,7 @@ pub(super) struct Effect {
 
 impl Effect {
     /// What the change from `network` to `next` can matter to; `None` where it may be anything.
-    pub(super) fn new(index: &Index, cells: &Cells, network: &Network, next: &Network) -> Option<Self> {
+    pub(super) fn new(index: &mut Index, cells: &Cells, network: &Network, next: &Network) -> Option<Self> {
         let difference = network.difference(next);
         let mut effect = Self::default();
         if difference.sites
@@ -47,6 +48,15 @@ impl Effect {
         for id in &difference.networks {
             let (old, new) = (network.virtual_network(id)?, next.virtual_network(id)?);
             effect.of_network(index, cells, [network, next], [old, new], &mut clusters)?;
+        }
+        for id in &clusters {
+            let cluster = next.cluster(id)?;
+            if !cells.cover(&cluster.authorized_ranges, cluster.address) {
+                return None;
+            }
+            let changed = index.update(next, cells, index.number(id)?)?;
+            effect.call(index, next, &changed);
+            effect.clusters.push(changed);
         }
         for id in &difference.routing {
             let compiled = next.virtual_network(id)?;
@@ -80,36 +90,43 @@ impl Effect {
                 }
             }
         }
-        for id in &clusters {
-            let cluster = next.cluster(id)?;
-            if !cells.cover(&cluster.authorized_ranges, cluster.address) {
-                return None;
-            }
-            effect.clusters.insert(index.number(id)?);
-        }
         Some(effect)
-    }
-
-    /// Clusters that the index knows as they were before may have other names now: they are asked about
-    /// wherever names are.
-    pub(super) fn doubt(&mut self, stale: &BTreeSet<Number>) {
-        for asked in self.names.values_mut() {
-            asked.extend(stale);
-        }
     }
 
     /// Whether a class is to be made anew.
     pub(super) fn remakes(&self, fares: &Fares) -> bool {
         let by_names = || !self.views.is_empty() || !self.names.is_empty() || !self.networks.is_empty();
-        fares.depends_on(&self.networks)
+        self.networks.iter().any(|network| fares.networks().binary_search(network).is_ok())
             || fares.asks().is_some_and(|asks| self.views.contains(&asks))
             || (fares.forwards() && by_names())
     }
 
     /// The clusters that a class is to be asked about again.
-    pub(super) fn asks<'a>(&'a self, fares: &Fares) -> impl Iterator<Item = &'a Number> + 'a {
-        let named = fares.asks().and_then(|asks| self.names.get(&asks));
-        self.clusters.iter().chain(named.into_iter().flatten())
+    pub(super) fn asks(&self, index: &Index, class: &Class) -> BTreeSet<Number> {
+        let fares = &class.fares;
+        let mut asked: BTreeSet<Number> =
+            fares.asks().and_then(|asks| self.names.get(&asks)).into_iter().flatten().copied().collect();
+        // A hosts file may have any name.
+        let knows_names = matches!(class.vantages.first(), Some(Vantage::Client(_)));
+        let matters = |changed: &&Changed| {
+            let known = || fares.with(changed.number, &index.facts[changed.number as usize]).is_some();
+            changed.moved || knows_names || fares.singles_out(changed.number) || !known()
+        };
+        asked.extend(self.clusters.iter().filter(matters).map(|changed| changed.number));
+        asked
+    }
+
+    /// The views that have zones which cover the names that a cluster has got.
+    fn call(&mut self, index: &Index, next: &Network, changed: &Changed) {
+        if changed.names.is_empty() {
+            return;
+        }
+        let covers = |zone: &&Arc<Zone>| changed.names.iter().any(|name| name.is_within(&zone.name));
+        for zone in next.zones().values().filter(covers) {
+            for at in linked(next, &zone.id).filter_map(|network| index.at(&network)) {
+                self.names.entry(at).or_default().insert(changed.number);
+            }
+        }
     }
 
     fn of_network(

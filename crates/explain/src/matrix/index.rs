@@ -8,6 +8,7 @@ use azure::{
     model::{ConnectionStatus, PrivateDnsZoneMode},
 };
 use foldhash::{HashMap, HashSet};
+use imbl::Vector;
 use ipnet::Ipv4Net;
 use network::{Cells, Cluster, Hop, Network, Outcome as NameOutcome, PublicHolder, QueryType, RecordType, ViewId};
 
@@ -73,82 +74,150 @@ pub(super) struct Facts {
     pub(super) door: Option<(u32, u32, bool)>,
 }
 
-/// Every cluster, in id order.
-#[derive(Debug, Default)]
+/// Every cluster, in id order. Cheap to clone.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Index {
-    pub(super) facts: Vec<Facts>,
+    pub(super) facts: Vector<Arc<Facts>>,
+    /// The groups, and the members of each.
+    pub(super) groups: Vec<Arc<Members>>,
+    numbers: Arc<HashMap<Traits, u32>>,
     /// The numbers of the networks.
-    networks: HashMap<ResourceId, At>,
+    networks: Arc<HashMap<ResourceId, At>>,
+    places: Arc<Places>,
+    /// The clusters with a name that a zone of this name would cover.
+    covered: Arc<HashMap<Box<str>, Vec<Number>>>,
+    /// Names that clusters have got since.
+    renamed: Vec<(DnsName, Number)>,
+}
+
+/// Where clusters stand, and perhaps where they stood.
+#[derive(Debug, Clone, Default)]
+struct Places {
     /// The clusters with an endpoint in a network.
     by_network: Vec<Vec<Number>>,
-    pub(super) by_address: BTreeMap<Ipv4Addr, Vec<Number>>,
-    /// The clusters with a name that a zone of this name would cover.
-    covered: HashMap<Box<str>, Vec<Number>>,
-    /// The groups, and the members of each.
-    pub(super) groups: Vec<Members>,
+    by_address: BTreeMap<Ipv4Addr, Vec<Number>>,
     /// The networks with endpoints, by the prefixes of their address spaces.
     spaces: BTreeMap<(Ipv4Addr, u8), Vec<At>>,
+    /// The numbers of subnets with endpoints.
+    subnets: HashMap<ResourceId, u32>,
+}
+
+/// How a cluster has changed.
+pub(super) struct Changed {
+    pub(super) number: Number,
+    /// It may be within reach of clients of whom it was not before.
+    pub(super) moved: bool,
+    /// The names that it has got.
+    pub(super) names: Vec<DnsName>,
 }
 
 impl Index {
     pub(super) fn new(network: &Network, cells: &Cells) -> Self {
-        let mut index = Self::default();
         let mut numbers: HashMap<Traits, u32> = HashMap::default();
-        let mut subnets: HashMap<ResourceId, u32> = HashMap::default();
-        index.networks = network.virtual_networks().keys().cloned().zip(0..).collect();
-        index.by_network.resize(index.networks.len(), Vec::new());
-        for (number, cluster) in network.clusters().values().enumerate() {
-            let number = Number::try_from(number).unwrap_or(Number::MAX);
-            let endpoints = place::endpoints(network.estate(), &cluster.id);
-            let (traits, alone) = traits(network, cells, cluster, &endpoints, number);
-            let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-            let group = *numbers.entry(traits).or_insert(next);
-            if group as usize == index.groups.len() {
-                index.groups.push(Vec::new());
+        let networks: HashMap<ResourceId, At> = network.virtual_networks().keys().cloned().zip(0..).collect();
+        let mut places = Places::default();
+        places.by_network.resize(networks.len(), Vec::new());
+        let mut index = Self { networks: Arc::new(networks), ..Self::default() };
+        let mut groups: Vec<Members> = Vec::new();
+        let mut covered: HashMap<Box<str>, Vec<Number>> = HashMap::default();
+        let mut all: Vec<Facts> = Vec::new();
+        for (number, cluster) in (0..).zip(network.clusters().values()) {
+            let mut facts = Facts::new(network, cells, &index.networks, cluster, number, |traits| {
+                let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+                *numbers.entry(traits).or_insert(next)
+            });
+            if facts.group as usize == groups.len() {
+                groups.push(Vec::new());
             }
-            index.groups[group as usize].push((spot(cluster), number));
-            for endpoint in &endpoints {
-                let at = index.at(&endpoint.network).and_then(|at| index.by_network.get_mut(at as usize));
-                if let Some(here) = at.filter(|here| here.last() != Some(&number)) {
-                    here.push(number);
-                }
-            }
-            let addresses =
-                endpoints.iter().map(|endpoint| endpoint.address).chain(cluster.address.filter(|_| cluster.private));
-            for address in addresses {
-                let here = index.by_address.entry(address).or_default();
-                if here.last() != Some(&number) {
-                    here.push(number);
-                }
-            }
+            groups[facts.group as usize].push((spot(cluster), number));
+            places.enter(&index.networks, number, &mut facts, cells);
             for name in cluster.fqdn.iter().chain(&cluster.private_fqdn) {
                 for suffix in name.suffixes() {
-                    if !index.covered.contains_key(suffix) {
-                        index.covered.insert(suffix.into(), Vec::new());
+                    if !covered.contains_key(suffix) {
+                        covered.insert(suffix.into(), Vec::new());
                     }
-                    if let Some(members) = index.covered.get_mut(suffix).filter(|held| held.last() != Some(&number)) {
+                    if let Some(members) = covered.get_mut(suffix).filter(|held| held.last() != Some(&number)) {
                         members.push(number);
                     }
                 }
             }
-            let door = endpoints.first().filter(|_| !alone).map(|endpoint| {
-                let next = u32::try_from(subnets.len()).unwrap_or(u32::MAX);
-                let subnet = *subnets.entry(endpoint.subnet.clone()).or_insert(next);
-                (subnet, cells.cell(endpoint.address), endpoint.status == ConnectionStatus::Approved)
-            });
-            let at = endpoints.first().and_then(|endpoint| index.at(&endpoint.network));
-            index.facts.push(Facts { cluster: Arc::clone(cluster), endpoints, network: at, group, alone, door });
+            all.push(facts);
         }
-        for members in &mut index.groups {
-            members.sort_unstable();
-        }
-        for ((at, held), clusters) in (0..).zip(network.virtual_networks().values()).zip(&index.by_network) {
+        for ((at, held), clusters) in (0..).zip(network.virtual_networks().values()).zip(&places.by_network) {
             for prefix in held.address_space.iter().filter(|_| !clusters.is_empty()) {
-                index.spaces.entry((prefix.network(), prefix.prefix_len())).or_default().push(at);
+                places.spaces.entry((prefix.network(), prefix.prefix_len())).or_default().push(at);
             }
         }
-        index.separate();
+        separate(network, &mut all);
+        for members in &mut groups {
+            members.sort_unstable();
+        }
+        index.groups = groups.into_iter().map(Arc::new).collect();
+        index.facts = all.into_iter().map(Arc::new).collect();
+        (index.numbers, index.places, index.covered) = (Arc::new(numbers), Arc::new(places), Arc::new(covered));
         index
+    }
+
+    /// Brings a cluster up to date. Where it stood and what it was called is not forgotten: to ask about
+    /// it there once more does no harm.
+    pub(super) fn update(&mut self, network: &Network, cells: &Cells, number: Number) -> Option<Changed> {
+        let old = Arc::clone(self.facts.get(number as usize)?);
+        let cluster = network.cluster(&old.cluster.id)?;
+        let numbers = &mut self.numbers;
+        let mut facts = Facts::new(network, cells, &self.networks, cluster, number, |traits| {
+            let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+            numbers.get(&traits).copied().unwrap_or_else(|| *Arc::make_mut(numbers).entry(traits).or_insert(next))
+        });
+        let stood = |endpoint: &Endpoint| {
+            let mut before = old.endpoints.iter();
+            before.any(|held| (held.address, &held.subnet) == (endpoint.address, &endpoint.subnet))
+        };
+        let moved = !facts.endpoints.iter().all(stood)
+            || cluster.address.is_some_and(|address| Some(address) != old.cluster.address);
+        if moved {
+            let at = facts.network;
+            let places = Arc::make_mut(&mut self.places);
+            places.enter(&self.networks, number, &mut facts, cells);
+            let held = at.and_then(|_| network.virtual_network(&facts.endpoints.first()?.network));
+            for (at, prefix) in at
+                .zip(held)
+                .into_iter()
+                .flat_map(|(at, held)| held.address_space.iter().map(move |prefix| (at, prefix)))
+            {
+                let here = places.spaces.entry((prefix.network(), prefix.prefix_len())).or_default();
+                if !here.contains(&at) {
+                    here.push(at);
+                }
+            }
+        }
+        // Whether its door leads to its neighbours, too, was found out for the whole.
+        facts.door = None;
+        while self.groups.len() <= facts.group as usize {
+            self.groups.push(Arc::default());
+        }
+        let places = [(old.group, spot(&old.cluster), false), (facts.group, spot(cluster), true)];
+        for (group, address, comes) in places {
+            let members = Arc::make_mut(&mut self.groups[group as usize]);
+            match members.binary_search(&(address, number)) {
+                Ok(place) if !comes => _ = members.remove(place),
+                Err(place) if comes => members.insert(place, (address, number)),
+                _ => {}
+            }
+        }
+        let had = |name: &&DnsName| {
+            [&old.cluster.fqdn, &old.cluster.private_fqdn].iter().any(|had| had.as_ref() == Some(*name))
+        };
+        let names: Vec<DnsName> =
+            cluster.fqdn.iter().chain(&cluster.private_fqdn).filter(|name| !had(name)).cloned().collect();
+        self.renamed.extend(
+            names
+                .iter()
+                .filter(|name| !self.covered_by(name).any(|held| held == number))
+                .map(|name| (name.clone(), number))
+                .collect::<Vec<_>>(),
+        );
+        self.facts.set(number as usize, Arc::new(facts));
+        Some(Changed { number, moved, names })
     }
 
     /// The number of a network.
@@ -158,52 +227,103 @@ impl Index {
 
     /// The clusters with an endpoint in a network.
     pub(super) fn in_network(&self, network: At) -> &[Number] {
-        self.by_network.get(network as usize).map_or(&[], Vec::as_slice)
+        self.places.by_network.get(network as usize).map_or(&[], Vec::as_slice)
     }
 
     /// The clusters with a name that a zone called so covers.
-    pub(super) fn covered_by(&self, zone: &DnsName) -> &[Number] {
-        self.covered.get(zone.as_str()).map_or(&[], Vec::as_slice)
+    pub(super) fn covered_by(&self, zone: &DnsName) -> impl Iterator<Item = Number> {
+        let since = self.renamed.iter().filter(|(name, _)| name.is_within(zone)).map(|(_, number)| *number);
+        self.covered.get(zone.as_str()).map_or(&[][..], Vec::as_slice).iter().copied().chain(since)
+    }
+
+    /// The clusters with an address in a prefix.
+    pub(super) fn at_addresses(&self, prefix: Ipv4Net) -> impl Iterator<Item = Number> + '_ {
+        let held = self.places.by_address.range(prefix.network()..=prefix.broadcast());
+        held.flat_map(|(_, numbers)| numbers.iter().copied())
     }
 
     /// The networks with endpoints whose address space overlaps `prefix`: prefixes nest or are apart.
     pub(super) fn overlapping(&self, prefix: Ipv4Net) -> impl Iterator<Item = At> + '_ {
         let around = (0..prefix.prefix_len()).filter_map(move |length| {
             let wider = Ipv4Net::new(prefix.addr(), length).ok()?;
-            self.spaces.get(&(wider.network(), length))
+            self.places.spaces.get(&(wider.network(), length))
         });
-        let within = self.spaces.range((prefix.network(), prefix.prefix_len())..=(prefix.broadcast(), 32));
+        let within = self.places.spaces.range((prefix.network(), prefix.prefix_len())..=(prefix.broadcast(), 32));
         around.chain(within.map(|(_, held)| held)).flatten().copied()
-    }
-
-    /// Takes the doors of networks whose address spaces others have, too: there a way to one address
-    /// says nothing of the next one.
-    fn separate(&mut self) {
-        let mut twins: HashSet<At> = HashSet::default();
-        let mut widest: Option<(Ipv4Addr, At)> = None;
-        for ((first, length), held) in &self.spaces {
-            let last = Ipv4Net::new_assert(*first, *length).broadcast();
-            for at in held {
-                if let Some((end, other)) = widest
-                    && *first <= end
-                {
-                    twins.extend([*at, other]);
-                }
-                if widest.is_none_or(|(end, _)| last > end) {
-                    widest = Some((last, *at));
-                }
-            }
-        }
-        for facts in &mut self.facts {
-            if facts.network.is_some_and(|at| twins.contains(&at)) {
-                facts.door = None;
-            }
-        }
     }
 
     pub(super) fn number(&self, cluster: &ResourceId) -> Option<Number> {
         let found = self.facts.binary_search_by(|facts| facts.cluster.id.cmp(cluster)).ok()?;
         Number::try_from(found).ok()
+    }
+}
+
+impl Facts {
+    fn new(
+        network: &Network,
+        cells: &Cells,
+        networks: &HashMap<ResourceId, At>,
+        cluster: &Arc<Cluster>,
+        number: Number,
+        group: impl FnOnce(Traits) -> u32,
+    ) -> Self {
+        let endpoints = place::endpoints(network.estate(), &cluster.id);
+        let (traits, alone) = traits(network, cells, cluster, &endpoints, number);
+        let at = endpoints.first().and_then(|endpoint| networks.get(&endpoint.network).copied());
+        Self { cluster: Arc::clone(cluster), endpoints, network: at, group: group(traits), alone, door: None }
+    }
+}
+
+impl Places {
+    /// Takes up where a cluster stands, and gives it its door.
+    fn enter(&mut self, networks: &HashMap<ResourceId, At>, number: Number, facts: &mut Facts, cells: &Cells) {
+        let add = |here: &mut Vec<Number>| {
+            if !here.contains(&number) {
+                here.push(number);
+            }
+        };
+        let (cluster, endpoints) = (&facts.cluster, &facts.endpoints);
+        for at in endpoints.iter().filter_map(|endpoint| networks.get(&endpoint.network)) {
+            self.by_network.get_mut(*at as usize).map(add);
+        }
+        let addresses =
+            endpoints.iter().map(|endpoint| endpoint.address).chain(cluster.address.filter(|_| cluster.private));
+        for address in addresses {
+            add(self.by_address.entry(address).or_default());
+        }
+        facts.door = endpoints.first().filter(|_| !facts.alone).map(|endpoint| {
+            let next = u32::try_from(self.subnets.len()).unwrap_or(u32::MAX);
+            let subnet = *self.subnets.entry(endpoint.subnet.clone()).or_insert(next);
+            (subnet, cells.cell(endpoint.address), endpoint.status == ConnectionStatus::Approved)
+        });
+    }
+}
+
+/// Takes the doors where somebody else may have the address: in networks whose address spaces others
+/// have, too, at the address of a machine outside Azure, at public addresses. There a way to one
+/// address says nothing of the next one.
+fn separate(network: &Network, all: &mut [Facts]) {
+    let held = network.virtual_networks().values();
+    let mut spaces: Vec<(Ipv4Net, At)> =
+        (0..).zip(held).flat_map(|(at, held)| held.address_space.iter().map(move |prefix| (*prefix, at))).collect();
+    // Prefixes nest or are apart: sorted, whatever lies in one follows it.
+    spaces.sort_by_key(|(prefix, _)| (prefix.network(), prefix.prefix_len()));
+    let mut twins: HashSet<At> = HashSet::default();
+    let mut widest: Option<(Ipv4Addr, At)> = None;
+    for (prefix, at) in spaces {
+        if let Some((_, other)) = widest.filter(|(end, other)| prefix.network() <= *end && *other != at) {
+            twins.extend([at, other]);
+        }
+        if widest.is_none_or(|(end, _)| prefix.broadcast() > end) {
+            widest = Some((prefix.broadcast(), at));
+        }
+    }
+    let outside: HashSet<Ipv4Addr> = network.clients().values().filter_map(|client| client.address).collect();
+    for facts in all {
+        let taken = |endpoint: &Endpoint| outside.contains(&endpoint.address) || !endpoint.address.is_private();
+        if facts.network.is_some_and(|at| twins.contains(&at)) || facts.endpoints.first().is_some_and(taken) {
+            facts.door = None;
+        }
     }
 }
 

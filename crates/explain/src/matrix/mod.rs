@@ -4,15 +4,12 @@
 mod advance;
 mod class;
 mod effect;
+mod fares;
 mod index;
 mod near;
 mod view;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    panic::resume_unwind,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, panic::resume_unwind, sync::Arc};
 
 use azure::ResourceId;
 use foldhash::HashMap;
@@ -23,7 +20,8 @@ use crate::{
     cause::Code,
     question::{self, Verdict},
 };
-use class::{Fares, Maker};
+use class::Maker;
+use fares::Fares;
 use index::{Index, Number};
 use near::Shared;
 
@@ -54,20 +52,18 @@ pub struct Row {
 #[derive(Debug, Clone)]
 pub struct Class {
     /// The vantages, in order; at least one.
-    pub vantages: Vec<Vantage>,
-    likeness: Likeness,
+    pub vantages: Arc<[Vantage]>,
+    likeness: Arc<Likeness>,
     fares: Fares,
 }
 
 /// How everybody fares with everything.
 #[derive(Debug, Clone)]
 pub struct Matrix {
-    index: Arc<Index>,
+    index: Index,
     cells: Cells,
     /// Sorted by likeness.
     classes: Vec<Arc<Class>>,
-    /// Clusters that have changed since the index was made.
-    stale: BTreeSet<Number>,
 }
 
 /// One pair's outcome, asked in full.
@@ -82,18 +78,17 @@ impl Matrix {
         let cells = network.cells();
         let index = Index::new(network, &cells);
         let alike: Vec<(Likeness, Vec<&Vantage>)> = network.alike(&cells).into_iter().collect();
-        let stale = BTreeSet::new();
-        let maker = Maker { network, index: &index, stale: &stale };
+        let maker = Maker { network, index: &index };
         let classes = in_threads(&alike, |run| {
             let mut shared = Shared::default();
             let class = |(likeness, vantages): &(Likeness, Vec<&Vantage>)| {
                 let fares = maker.fares(vantages.first()?, &mut shared);
                 let vantages = vantages.iter().copied().cloned().collect();
-                Some(Arc::new(Class { vantages, likeness: likeness.clone(), fares }))
+                Some(Arc::new(Class { vantages, likeness: Arc::new(likeness.clone()), fares }))
             };
             run.iter().filter_map(class).collect()
         });
-        Self { index: Arc::new(index), cells, classes, stale }
+        Self { index, cells, classes }
     }
 
     /// The classes.
@@ -104,6 +99,13 @@ impl Matrix {
     /// Every cluster, in id order.
     pub fn clusters(&self) -> impl ExactSizeIterator<Item = &ResourceId> {
         self.index.facts.iter().map(|facts| &facts.cluster.id)
+    }
+
+    /// The clusters of which `next`, which came about by changes, knows something else: a class that both share
+    /// may fare otherwise with these alone.
+    pub fn known_otherwise<'a>(&'a self, next: &'a Self) -> impl Iterator<Item = &'a ResourceId> {
+        let both = self.index.facts.iter().zip(next.index.facts.iter());
+        both.filter(|(was, is)| !Arc::ptr_eq(was, is)).map(|(was, _)| &was.cluster.id)
     }
 
     /// How a class fares with a cluster.
@@ -127,7 +129,7 @@ impl Matrix {
     pub fn rows(&self, vantage: Option<&Vantage>, cluster: Option<&ResourceId>) -> Vec<Row> {
         let numbers: Vec<Number> = match cluster {
             Some(cluster) => self.index.number(cluster).into_iter().collect(),
-            None => (0..).zip(&self.index.facts).map(|(number, _)| number).collect(),
+            None => (0..).zip(self.index.facts.iter()).map(|(number, _)| number).collect(),
         };
         let mut alike: HashMap<Vec<Option<Outcome>>, Vec<Vantage>> = HashMap::default();
         for class in &self.classes {

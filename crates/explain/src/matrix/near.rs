@@ -9,6 +9,8 @@ use ipnet::Ipv4Net;
 use network::{Network, Stop, Vantage, VirtualNetwork};
 
 use super::{
+    Outcome,
+    class::Circumstances,
     index::{At, Index, Number},
     view::Views,
 };
@@ -25,6 +27,8 @@ struct Surroundings {
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) views: Views,
+    /// Outcomes, by all that they depend on.
+    pub(super) known: HashMap<Circumstances, Option<Outcome>>,
     stops: HashMap<Stop, Arc<Surroundings>>,
     peers: HashMap<At, Arc<[At]>>,
 }
@@ -83,7 +87,7 @@ impl Shared {
         horizon.near.extend(around.flat_map(|at| index.in_network(at)));
         for prefix in here.into_iter().flat_map(|here| &here.address_space) {
             horizon.near.extend(index.overlapping(*prefix).flat_map(|at| index.in_network(at)));
-            horizon.near.extend(at_addresses(index, *prefix));
+            horizon.near.extend(index.at_addresses(*prefix));
         }
         for list in [&mut horizon.networks, &mut horizon.beyond, &mut horizon.near, &mut horizon.bounds] {
             list.sort_unstable();
@@ -99,7 +103,7 @@ impl Surroundings {
         let networks: BTreeSet<At> = region.networks.iter().filter_map(|id| index.at(id)).collect();
         let inside = networks.iter().flat_map(|at| index.in_network(*at)).copied();
         let near: BTreeSet<Number> =
-            inside.chain(region.prefixes.iter().flat_map(|prefix| at_addresses(index, *prefix))).collect();
+            inside.chain(region.prefixes.iter().flat_map(|prefix| index.at_addresses(*prefix))).collect();
         let ends = |prefix: &Ipv4Net| {
             std::iter::once(u32::from(prefix.network())).chain(u32::from(prefix.broadcast()).checked_add(1))
         };
@@ -110,9 +114,4 @@ impl Surroundings {
             bounds: bounds.into_iter().collect(),
         }
     }
-}
-
-/// The clusters with an address in a prefix.
-fn at_addresses(index: &Index, prefix: Ipv4Net) -> impl Iterator<Item = Number> + '_ {
-    index.by_address.range(prefix.network()..=prefix.broadcast()).flat_map(|(_, numbers)| numbers.iter().copied())
 }

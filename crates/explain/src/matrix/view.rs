@@ -49,7 +49,7 @@ impl Views {
         let zones: Zones = compiled
             .linked_zones
             .iter()
-            .filter(|(name, _)| !index.covered_by(name).is_empty())
+            .filter(|(name, _)| index.covered_by(name).next().is_some())
             .map(|(_, linked)| (linked.zone.clone(), linked.policy == ResolutionPolicy::NxDomainRedirect))
             .collect();
         let rivals = has_rivals(network, compiled);
@@ -68,16 +68,16 @@ impl Views {
 
 /// Whether the network is linked to two zones of one name.
 fn has_rivals(network: &Network, compiled: &VirtualNetwork) -> bool {
-    let mut names = BTreeSet::new();
-    !place::links_to(network.estate(), &compiled.id).all(|(zone, _)| names.insert(zone.name().to_ascii_lowercase()))
+    // Compiled, a name has one zone only.
+    place::links(network.estate(), &compiled.id).count() > compiled.linked_zones.len()
 }
 
 impl View {
     fn new(network: &Network, index: &Index, compiled: &VirtualNetwork, rivals: bool) -> Self {
         let covered: BTreeSet<Number> = if compiled.forwarding_rules.is_empty() {
-            compiled.linked_zones.keys().flat_map(|name| index.covered_by(name)).copied().collect()
+            compiled.linked_zones.keys().flat_map(|name| index.covered_by(name)).collect()
         } else {
-            (0..).zip(&index.facts).map(|(number, _)| number).collect()
+            (0..).zip(index.facts.iter()).map(|(number, _)| number).collect()
         };
         let id = ViewId::VirtualNetwork(compiled.id.clone());
         let mut groups: BTreeMap<Key, Members> = BTreeMap::new();

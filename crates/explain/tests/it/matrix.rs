@@ -14,7 +14,7 @@ fn agree(network: &Network) -> Result<(), String> {
     let matrix = Matrix::new(network);
     let mut pairs = 0;
     for class in matrix.classes() {
-        for vantage in &class.vantages {
+        for vantage in class.vantages.iter() {
             for cluster in network.clusters().keys() {
                 let (quick, full) = (matrix.outcome(class, cluster), matrix::outcome(network, vantage, cluster));
                 if quick != full {

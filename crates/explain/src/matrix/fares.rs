@@ -1,0 +1,149 @@
+//! How a class of vantages fares with every cluster: one by one where clusters stand out, by groups and
+//! by where they stand otherwise.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use super::{
+    Outcome,
+    class::Manner,
+    index::{At, Facts, Index, Members, Number, spot},
+    view::View,
+};
+
+/// How a class fares with every cluster: as it was found out, and with whom otherwise since.
+#[derive(Debug, Clone)]
+pub(super) struct Fares {
+    made: Arc<Made>,
+    /// Clusters asked about again since then, sorted: they go before all else.
+    since: Vec<(Number, Outcome)>,
+}
+
+/// What was found out about a class at one time.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    /// Clusters that stand out, sorted.
+    pub(super) special: Vec<(Number, Outcome)>,
+    /// Where prefixes begin or end of which something is said on this class's ways; sorted. Addresses
+    /// between two of them fare alike, unless they stand out.
+    pub(super) bounds: Vec<u32>,
+    /// The view, and between bounds, how the class fares with each of its groups.
+    pub(super) view: Arc<View>,
+    pub(super) in_view: Vec<ByCell>,
+    /// How it fares with each group of clusters otherwise.
+    pub(super) otherwise: Vec<ByCell>,
+    /// The networks that it depends on, sorted.
+    pub(super) networks: Vec<At>,
+    /// The network whose view it asks.
+    pub(super) asks: Option<At>,
+    /// Whether it may depend on any other one, too: forwarding rules lead elsewhere.
+    pub(super) forwards: bool,
+    /// What of it decides besides its ways.
+    pub(super) manner: Manner,
+}
+
+/// Outcomes by the number of bounds at or below an address, sorted.
+pub(super) type ByCell = Vec<(usize, Outcome)>;
+
+impl From<Made> for Fares {
+    fn from(made: Made) -> Self {
+        Self { made: Arc::new(made), since: Vec::new() }
+    }
+}
+
+impl Fares {
+    /// The networks that it depends on, sorted.
+    pub(super) fn networks(&self) -> &[At] {
+        &self.made.networks
+    }
+
+    /// Whether names are forwarded to places that the dependencies do not list.
+    pub(super) fn forwards(&self) -> bool {
+        self.made.forwards
+    }
+
+    /// The network whose view is asked.
+    pub(super) fn asks(&self) -> Option<At> {
+        self.made.asks
+    }
+
+    /// What decides besides ways.
+    pub(super) fn manner(&self) -> Manner {
+        self.made.manner
+    }
+
+    /// How many clusters were asked about again since it was made.
+    pub(super) fn amended(&self) -> usize {
+        self.since.len()
+    }
+
+    /// Whether a cluster was asked about by itself, or has names that are answered here in a way of their own.
+    pub(super) fn singles_out(&self, number: Number) -> bool {
+        self.one(number).is_some() || self.made.view.group(number).is_some()
+    }
+
+    /// The clusters with an outcome that is wanted, in order. Costs what stands out and what is found.
+    pub(super) fn having(&self, index: &Index, wanted: impl Fn(Outcome) -> bool) -> Vec<(Number, Outcome)> {
+        let made = &self.made;
+        let is_new = |number: Number| find(&self.since, number).is_some();
+        let special = made.special.iter().filter(|(number, _)| !is_new(*number)).chain(&self.since);
+        let mut found: Vec<(Number, Outcome)> = special.filter(|(_, outcome)| wanted(*outcome)).copied().collect();
+        let mut far = |cells: &ByCell, members: &Members, in_view: bool| {
+            for (cell, outcome) in cells.iter().filter(|(_, outcome)| wanted(*outcome)) {
+                let starts = |(address, _): &(Ipv4Addr, Number), bound: usize| u32::from(*address) < made.bounds[bound];
+                let from = cell.checked_sub(1).map_or(0, |bound| members.partition_point(|held| starts(held, bound)));
+                let to = if *cell < made.bounds.len() {
+                    members.partition_point(|held| starts(held, *cell))
+                } else {
+                    members.len()
+                };
+                let members = members[from..to].iter().map(|(_, number)| *number);
+                let meant = members
+                    .filter(|number| self.one(*number).is_none() && (in_view || made.view.group(*number).is_none()));
+                found.extend(meant.map(|number| (number, *outcome)));
+            }
+        };
+        for (cells, (_, members)) in made.in_view.iter().zip(&made.view.groups) {
+            far(cells, members, true);
+        }
+        for (cells, members) in made.otherwise.iter().zip(&index.groups) {
+            far(cells, members, false);
+        }
+        found.sort_unstable_by_key(|(number, _)| *number);
+        found
+    }
+
+    /// Takes over how the class fares with clusters that were asked about again.
+    pub(super) fn take(&mut self, outcomes: impl IntoIterator<Item = (Number, Outcome)>) {
+        for (number, outcome) in outcomes {
+            match self.since.binary_search_by_key(&number, |(held, _)| *held) {
+                Ok(place) => self.since[place].1 = outcome,
+                Err(place) => self.since.insert(place, (number, outcome)),
+            }
+        }
+    }
+
+    /// How the class fares with one cluster.
+    pub(super) fn with(&self, number: Number, facts: &Facts) -> Option<Outcome> {
+        if let Some(outcome) = self.one(number) {
+            return Some(outcome);
+        }
+        let made = &self.made;
+        let cells = match made.view.group(number) {
+            Some(group) => made.in_view.get(group as usize)?,
+            None => made.otherwise.get(facts.group as usize)?,
+        };
+        let cell = made.bounds.partition_point(|bound| *bound <= u32::from(spot(&facts.cluster)));
+        let found = cells.binary_search_by_key(&cell, |(held, _)| *held).ok()?;
+        Some(cells[found].1)
+    }
+
+    /// How it fares with a cluster that was asked about by itself.
+    fn one(&self, number: Number) -> Option<Outcome> {
+        find(&self.since, number).or_else(|| find(&self.made.special, number))
+    }
+}
+
+fn find(outcomes: &[(Number, Outcome)], number: Number) -> Option<Outcome> {
+    let found = outcomes.binary_search_by_key(&number, |(held, _)| *held).ok()?;
+    Some(outcomes[found].1)
+}
