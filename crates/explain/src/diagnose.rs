@@ -243,12 +243,15 @@ impl Case<'_> {
             return C::of(Code::NameWithoutAddress, || format!("{name} leads to no IPv4 address"));
         };
         let asked_in = self.estate.virtual_network(&self.link_network(link)).map(|_| self.link_network(link));
-        let rival = asked_in.as_ref().and_then(|network| {
-            let mut rivals = place::rivals(self.estate, network, zone);
-            rivals.find(|(other, _)| !place::addresses_in(self.estate, other, name).is_empty())
-        });
+        let asking = asked_in.as_ref().and_then(|network| self.network.virtual_network(network));
+        let namesakes = asking
+            .into_iter()
+            .flat_map(|network| &network.silent_zones)
+            .filter(|silent| silent.zone != *zone && silent.zone.name().eq_ignore_ascii_case(zone.name()));
+        let mut with_record =
+            namesakes.filter(|silent| !place::addresses_in(self.estate, &silent.zone, name).is_empty());
         let network = asked_in.as_ref().map_or("the network", ResourceId::name);
-        if let Some((other, other_link)) = rival {
+        if let Some(network::LinkedZone { zone: other, link: other_link, .. }) = with_record.next() {
             return C::of(Code::DuplicateZoneOverlap, || {
                 format!(
                     "{network} is linked to two zones called {}, and the one that it asks has no {name}",

@@ -83,18 +83,27 @@ pub fn endpoints(estate: &Estate, cluster: &ResourceId) -> Vec<Endpoint> {
 
 /// The zone that holds a cluster's private name: its own zone, or the one that AKS made.
 pub fn zone_of(estate: &Estate, cluster: &ManagedCluster) -> Option<ResourceId> {
+    // For one question a look through all zones is cheap.
+    zone_among(estate, cluster, |name| {
+        let mut zones = estate.of_kind(Kind::PrivateDnsZone).map(|zone| zone.id());
+        zones.find(|id| estate.private_dns_zone(id).is_some_and(|zone| zone.name == *name)).cloned()
+    })
+}
+
+/// The same, where `called` finds the first zone of a name.
+pub(crate) fn zone_among(
+    estate: &Estate,
+    cluster: &ManagedCluster,
+    called: impl FnOnce(&DnsName) -> Option<ResourceId>,
+) -> Option<ResourceId> {
     let name = zone_name(cluster)?;
     match &cluster.zone {
         PrivateDnsZoneMode::Own(zone) => Some(zone.clone()),
         PrivateDnsZoneMode::System | PrivateDnsZoneMode::None => {
             let group = cluster.node_resource_group.as_ref()?;
             let zone = group.resource(Kind::PrivateDnsZone.arm_type(), name.as_str());
-            if estate.private_dns_zone(&zone).is_some() {
-                return Some(zone);
-            }
             // A source may have it under another group; its name has a GUID and is nobody else's.
-            let mut zones = estate.of_kind(Kind::PrivateDnsZone).map(|zone| zone.id());
-            zones.find(|id| estate.private_dns_zone(id).is_some_and(|zone| zone.name == name)).cloned()
+            if estate.private_dns_zone(&zone).is_some() { Some(zone) } else { called(&name) }
         }
     }
 }
@@ -110,27 +119,8 @@ pub fn links_to<'a>(
     estate: &'a Estate,
     network: &'a ResourceId,
 ) -> impl Iterator<Item = (ResourceId, &'a ResourceId)> + 'a {
-    links(estate, network).filter_map(|link| Some((link.parent()?, link)))
-}
-
-/// The other zones of the name of `zone` that are linked to a network, each with its link.
-pub fn rivals<'a>(
-    estate: &'a Estate,
-    network: &'a ResourceId,
-    zone: &'a ResourceId,
-) -> impl Iterator<Item = (ResourceId, &'a ResourceId)> + 'a {
-    let namesakes = links(estate, network).filter(|link| zone_of_link(link).eq_ignore_ascii_case(zone.name()));
-    namesakes.filter_map(|link| Some((link.parent()?, link))).filter(move |(other, _)| other != zone)
-}
-
-/// The name of the zone that a link belongs to.
-pub fn zone_of_link(link: &ResourceId) -> &str {
-    link.as_str().rsplit('/').nth(2).unwrap_or_default()
-}
-
-/// The links of zones to a network.
-pub fn links<'a>(estate: &'a Estate, network: &ResourceId) -> impl Iterator<Item = &'a ResourceId> + 'a {
-    estate.referrers(network).filter(|resource| resource.kind() == Kind::VirtualNetworkLink).map(|link| link.id())
+    let links = estate.referrers(network).filter(|resource| resource.kind() == Kind::VirtualNetworkLink);
+    links.filter_map(|link| Some((link.id().parent()?, link.id())))
 }
 
 /// The addresses that a zone has for a name in it.

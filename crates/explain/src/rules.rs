@@ -10,6 +10,7 @@ use crate::{
     cause::Code,
     matrix::{Matrix, Outcome},
     question::Verdict,
+    render::table,
     security::{self, SecurityView},
 };
 
@@ -76,7 +77,7 @@ pub struct Selector {
     pub kinds: Vec<String>,
 }
 
-/// A rule that is not kept.
+/// A rule that is not kept: for one cluster, in one way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
@@ -154,9 +155,12 @@ impl Checking<'_> {
         self.network.clusters().keys().filter(meant).cloned().collect()
     }
 
+    /// Each cluster with each way in which the rule is not kept for it, and who it is not kept for.
     fn connections(&self) -> (usize, Vec<Violation>) {
         let clusters = self.clusters();
-        let (mut asked, mut violations) = (0, Vec::new());
+        let about: Vec<bool> = self.matrix.clusters().map(|cluster| clusters.contains(cluster)).collect();
+        let mut asked = 0;
+        let mut broken_for: Vec<Vec<(Outcome, Names)>> = vec![Vec::new(); about.len()];
         for class in self.matrix.classes() {
             let meant = |vantage: &&Vantage| {
                 self.rule.from.selects(self.network.estate(), &vantage.name(), vantage.resource(), Some(kind(vantage)))
@@ -171,25 +175,34 @@ impl Checking<'_> {
                 Requirement::NoConnection => outcome.verdict != Verdict::Fails,
                 _ => outcome.verdict == Verdict::Fails,
             };
-            for (cluster, outcome) in self.matrix.having(class, broken) {
-                if clusters.contains(cluster) {
-                    violations.extend(vantages.iter().map(|vantage| Violation {
-                        resource: Some(cluster.clone()),
-                        code: outcome.cause.map(|code| code.as_str().to_owned()),
-                        message: format!(
-                            "{} from {}: {}",
-                            cluster.name(),
-                            vantage.name(),
-                            match (outcome.verdict, outcome.cause) {
-                                (Verdict::Connects, _) => "connects".to_owned(),
-                                (Verdict::ConnectsByPublicFqdn, _) => "connects by the public FQDN only".to_owned(),
-                                (Verdict::Fails, cause) => cause.map_or("does not connect", Code::title).to_owned(),
-                            }
-                        ),
-                    }));
-                }
+            let outcomes = self.matrix.outcomes(class).into_iter().zip(&about).zip(&mut broken_for);
+            for ((outcome, _), broken_for) in outcomes.filter(|((_, about), _)| **about) {
+                let Some(outcome) = outcome.filter(|outcome| broken(*outcome)) else { continue };
+                let place = broken_for.iter().position(|(held, _)| *held == outcome).unwrap_or_else(|| {
+                    broken_for.push((outcome, Names::default()));
+                    broken_for.len() - 1
+                });
+                broken_for[place].1.add(&vantages);
             }
         }
+        let of_cluster = |(cluster, broken_for): (&ResourceId, Vec<(Outcome, Names)>)| {
+            let violation = |(outcome, names): (Outcome, Names)| Violation {
+                resource: Some(cluster.clone()),
+                code: outcome.cause.map(|code| code.as_str().to_owned()),
+                message: format!(
+                    "{} from {}: {}",
+                    cluster.name(),
+                    table::some_of(names.all, names.first.into_iter()),
+                    match (outcome.verdict, outcome.cause) {
+                        (Verdict::Connects, _) => "connects".to_owned(),
+                        (Verdict::ConnectsByPublicFqdn, _) => "connects by the public FQDN only".to_owned(),
+                        (Verdict::Fails, cause) => cause.map_or("does not connect", Code::title).to_owned(),
+                    }
+                ),
+            };
+            broken_for.into_iter().map(violation).collect::<Vec<_>>()
+        };
+        let mut violations: Vec<Violation> = self.matrix.clusters().zip(broken_for).flat_map(of_cluster).collect();
         if asked == 0 {
             violations.push(about_nothing());
         }
@@ -210,6 +223,21 @@ impl Checking<'_> {
             violations.push(about_nothing());
         }
         (clusters.len(), violations)
+    }
+}
+
+/// Who a rule is not kept for: how many, and the names of the first of them.
+#[derive(Debug, Clone, Default)]
+struct Names {
+    all: usize,
+    first: Vec<String>,
+}
+
+impl Names {
+    fn add(&mut self, vantages: &[&Vantage]) {
+        self.all += vantages.len();
+        let room = table::NAMES_MAX.saturating_sub(self.first.len());
+        self.first.extend(vantages.iter().take(room).map(|vantage| vantage.name()));
     }
 }
 

@@ -118,14 +118,17 @@ fn contradictions(network: &Network) -> Vec<Contradiction> {
     let estate = network.estate();
     let mut found = Vec::new();
     let writers = writers(estate);
+    let mut called: HashMap<&DnsName, &ResourceId> = HashMap::default();
+    for zone in network.zones().values() {
+        called.entry(&zone.name).or_insert(&zone.id);
+    }
+    let mut owned: BTreeSet<ResourceId> = BTreeSet::new();
     for resource in estate.of_kind(Kind::ManagedCluster) {
         let Some(declared) = estate.managed_cluster(resource.id()) else { continue };
-        of_cluster(network, &writers, resource.id(), declared, &mut found);
+        let zone = place::zone_among(estate, declared, |name| called.get(name).map(|id| (*id).clone()));
+        of_cluster(network, &writers, resource.id(), declared, zone.as_ref(), &mut found);
+        owned.extend(zone);
     }
-    let owned: BTreeSet<ResourceId> = estate
-        .of_kind(Kind::ManagedCluster)
-        .filter_map(|cluster| place::zone_of(estate, estate.managed_cluster(cluster.id())?))
-        .collect();
     let bearers = network.clusters().values();
     let borne = |cluster: &std::sync::Arc<network::Cluster>| {
         let names = cluster.private_fqdn.iter().chain(&cluster.fqdn).cloned();
@@ -166,6 +169,7 @@ fn of_cluster(
     writers: &Writers<'_>,
     id: &ResourceId,
     declared: &ManagedCluster,
+    zone: Option<&ResourceId>,
     found: &mut Vec<Contradiction>,
 ) {
     let estate = network.estate();
@@ -195,15 +199,26 @@ fn of_cluster(
     }
     let endpoints = place::endpoints(estate, id);
     let own = endpoints.iter().find(|endpoint| endpoint.own);
-    if let (Some(own), Some(zone)) = (own, place::zone_of(estate, declared))
+    if let (Some(own), Some(zone)) = (own, zone)
         && declared.running
     {
-        let linked = place::links_to(estate, &own.network).any(|(linked, _)| linked == zone);
-        let rival = place::links_to(estate, &own.network)
-            .find(|(linked, _)| *linked != zone && linked.name().eq_ignore_ascii_case(zone.name()));
-        match (linked, rival) {
+        let asking = network.virtual_network(&own.network);
+        let followed = asking.and_then(|held| held.linked_zones.get(&*zone.name().to_ascii_lowercase()));
+        let silent = asking.into_iter().flat_map(|held| &held.silent_zones);
+        let namesakes = || {
+            let all = followed.into_iter().chain(silent.clone()).map(|linked| &linked.zone);
+            all.filter(|linked| linked.name().eq_ignore_ascii_case(zone.name()))
+        };
+        // Of a zone that the source does not have it may have the links.
+        let links = estate.children(zone, Kind::VirtualNetworkLink).filter(|_| !estate.contains(zone));
+        let mut linked = links.filter_map(|link| match link.model() {
+            Model::VirtualNetworkLink(declared) => Some(&declared.virtual_network),
+            _ => None,
+        });
+        let is_linked = namesakes().any(|linked| linked == zone) || linked.any(|linked| *linked == own.network);
+        match (is_linked, namesakes().find(|linked| *linked != zone)) {
             (true, _) => {}
-            (false, Some((other, _))) => found.push(new(
+            (false, Some(other)) => found.push(new(
                 Code::AutoLinkConflict.as_str(),
                 id,
                 format!(

@@ -14,6 +14,7 @@
 //! be a cluster's name, whose zone is meant.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet, HashMap},
     str::FromStr,
     sync::Arc,
@@ -25,7 +26,7 @@ use serde::Serialize;
 
 use crate::{
     edit::{Edit, EditError},
-    matrix::{Matrix, Outcome},
+    matrix::{Class, Matrix, Outcome},
     place, question,
 };
 
@@ -281,9 +282,9 @@ impl Shift {
             Some(question::Verdict::Fails) | None => 0,
         };
         match rank(self.after).cmp(&rank(self.before)) {
-            std::cmp::Ordering::Greater => "gains",
-            std::cmp::Ordering::Less => "loses",
-            std::cmp::Ordering::Equal => "changes",
+            Ordering::Greater => "gains",
+            Ordering::Less => "loses",
+            Ordering::Equal => "changes",
         }
     }
 }
@@ -304,21 +305,42 @@ pub fn difference(before: (&Network, &Matrix), after: (&Network, &Matrix)) -> Ve
     for vantage in vantages {
         pairs.entry((old.get(vantage).copied(), new.get(vantage).copied())).or_default().push(vantage.clone());
     }
-    let known_otherwise: BTreeSet<&ResourceId> = before.1.known_otherwise(after.1).collect();
-    let clusters: BTreeSet<&ResourceId> = before.0.clusters().keys().chain(after.0.clusters().keys()).collect();
+    let known_otherwise: Vec<&ResourceId> = before.1.known_otherwise(after.1).collect();
     let mut shifts: BTreeMap<By<Vantage>, Vec<ResourceId>> = BTreeMap::new();
     for ((was, is), vantages) in pairs {
-        // What a change did not touch is shared by both matrices.
-        let held = |matrix: &Matrix, index: Option<usize>| matrix.classes().get(index?).cloned();
-        let is_shared = held(before.1, was).zip(held(after.1, is)).is_some_and(|(was, is)| Arc::ptr_eq(&was, &is));
-        let clusters = if is_shared { &known_otherwise } else { &clusters };
-        let class = |matrix: &Matrix, index: Option<usize>, cluster: &ResourceId| {
-            matrix.outcome(matrix.classes().get(index?)?, cluster)
-        };
-        for cluster in clusters {
-            let (was, is) = (class(before.1, was, cluster), class(after.1, is, cluster));
+        let class = |matrix: &'_ Matrix, index: Option<usize>| matrix.classes().get(index?).cloned();
+        let (was, is) = (class(before.1, was), class(after.1, is));
+        let mut shift = |cluster: &ResourceId, was: Option<Outcome>, is: Option<Outcome>| {
             if was != is {
-                shifts.entry((vantages.clone(), was, is)).or_default().push((*cluster).clone());
+                shifts.entry((vantages.clone(), was, is)).or_default().push(cluster.clone());
+            }
+        };
+        // What a change did not touch is shared by both matrices.
+        if let (Some(was), Some(is)) = (&was, &is)
+            && Arc::ptr_eq(was, is)
+        {
+            for cluster in &known_otherwise {
+                shift(cluster, before.1.outcome(was, cluster), after.1.outcome(is, cluster));
+            }
+            continue;
+        }
+        let row = |matrix: &'_ Matrix, class: Option<Arc<Class>>| {
+            class.map_or_else(|| vec![None; matrix.clusters().len()], |class| matrix.outcomes(&class))
+        };
+        let mut old = before.1.clusters().zip(row(before.1, was)).peekable();
+        let mut new = after.1.clusters().zip(row(after.1, is)).peekable();
+        loop {
+            // Both are in id order.
+            let order = match (old.peek(), new.peek()) {
+                (Some((old, _)), Some((new, _))) => old.cmp(new),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => break,
+            };
+            let was = if order.is_le() { old.next() } else { None };
+            let is = if order.is_ge() { new.next() } else { None };
+            if let Some((cluster, _)) = was.or(is) {
+                shift(cluster, was.and_then(|(_, outcome)| outcome), is.and_then(|(_, outcome)| outcome));
             }
         }
     }

@@ -23,6 +23,9 @@ pub struct VirtualNetwork {
     pub dns_servers: Vec<Ipv4Addr>,
     /// The private zones it asks, by zone name.
     pub linked_zones: BTreeMap<DnsName, LinkedZone>,
+    /// Zones linked to it that it does not ask, since another linked one has their name: Azure refuses
+    /// such a link.
+    pub silent_zones: Vec<LinkedZone>,
     /// The rules of the forwarding rulesets linked to it, by domain.
     pub forwarding_rules: BTreeMap<DnsName, ForwardingRule>,
     /// The networks its peerings name.

@@ -2,7 +2,10 @@
 //! it can matter to by names alone only about the clusters with such names, and those that a cluster
 //! which has changed stands out for only about that one. To all others it is one of another group.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Class, Matrix, class::Maker, effect::Effect, fares::Made, in_threads, index::Number, near::Shared};
 use network::{Likeness, Network, Vantage};
@@ -14,8 +17,8 @@ const AMENDED_MAX: usize = 64;
 enum Work {
     /// All of it again.
     Again,
-    /// These clusters only.
-    Ask(BTreeSet<Number>),
+    /// These clusters only, with whether each may stand out.
+    Ask(BTreeMap<Number, bool>),
 }
 
 impl Matrix {

@@ -5,7 +5,7 @@
 //! which have neither a name of their own here nor a way, once for each group.
 
 use std::{
-    collections::{BTreeSet, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, hash_map::Entry},
     mem::{Discriminant, discriminant},
     net::Ipv4Addr,
     sync::Arc,
@@ -91,20 +91,8 @@ impl Maker<'_> {
         };
         let asks = view_network.and_then(|id| self.index.at(id));
         let horizon = shared.horizon(self.network, self.index, vantage, here, asks);
-        let mut asking = Asking {
-            maker: self,
-            vantage,
-            from: self.network.standpoint(vantage),
-            here,
-            view: &view,
-            asks,
-            beyond: &horizon.beyond,
-            relations: HashMap::default(),
-            ways: HashMap::default(),
-            doors: HashMap::default(),
-            manner: Manner::new(vantage, here, &asked),
-            known: &mut shared.known,
-        };
+        let manner = Manner::new(vantage, here, &asked);
+        let mut asking = self.asking(vantage, here, (&view, asks, manner), &horizon.beyond, &mut shared.known);
         let mut single: BTreeSet<Number> = view.alone.clone();
         single.extend(self.in_hosts(vantage));
         let shared_ways = horizon.near.iter().filter(|number| !single.contains(number));
@@ -142,24 +130,50 @@ impl Maker<'_> {
         }
         let compiled = view_network.and_then(|id| self.network.virtual_network(id));
         let forwards = compiled.is_some_and(|network| !network.forwarding_rules.is_empty());
-        let manner = asking.manner;
         Made { special, bounds, in_view, otherwise, networks, asks, forwards, manner, view: Arc::clone(&view) }.into()
     }
 
-    /// How the class of `vantage`, which fared so, fares with some clusters now.
+    /// How the class of `vantage`, which fared so, fares with some clusters now. Of those that do not
+    /// stand out nothing decides but their group, and the way to them.
     pub(super) fn again(
         &self,
         vantage: &Vantage,
         fares: &Fares,
-        numbers: &BTreeSet<Number>,
+        numbers: &BTreeMap<Number, bool>,
         shared: &mut Shared,
     ) -> Vec<(Number, Outcome)> {
-        let _ = (fares, shared);
-        let ask = |number: &Number| {
-            let cluster = &self.index.facts.get(*number as usize)?.cluster.id;
-            Some((*number, outcome(self.network, vantage, cluster)?))
+        let here = place::network_of(self.network, vantage);
+        let asked = (fares.view(), fares.asks(), fares.manner());
+        let mut asking = self.asking(vantage, here, asked, &[], &mut shared.known);
+        let mut ask = |number: Number, stands_out: bool| {
+            let outcome = if stands_out { asking.ask(number) } else { asking.near(number) };
+            Some((number, outcome?))
         };
-        numbers.iter().filter_map(ask).collect()
+        numbers.iter().filter_map(|(number, stands_out)| ask(*number, *stands_out)).collect()
+    }
+
+    fn asking<'b>(
+        &'b self,
+        vantage: &'b Vantage,
+        here: Option<&'b VirtualNetwork>,
+        (view, asks, manner): (&'b View, Option<At>, Manner),
+        beyond: &'b [At],
+        known: &'b mut HashMap<Circumstances, Option<Outcome>>,
+    ) -> Asking<'b> {
+        Asking {
+            maker: self,
+            vantage,
+            from: self.network.standpoint(vantage),
+            here,
+            view,
+            asks,
+            beyond,
+            relations: HashMap::default(),
+            ways: HashMap::default(),
+            doors: HashMap::default(),
+            manner,
+            known,
+        }
     }
 
     /// The clusters that the hosts file of the machine names.

@@ -1,6 +1,10 @@
 //! What a change can matter to: never too little, sometimes too much.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+};
 
 use azure::{
     DnsName, Kind, Resource, ResourceId,
@@ -101,18 +105,21 @@ impl Effect {
             || (fares.forwards() && by_names())
     }
 
-    /// The clusters that a class is to be asked about again.
-    pub(super) fn asks(&self, index: &Index, class: &Class) -> BTreeSet<Number> {
+    /// The clusters that a class is to be asked about again, and whether each may stand out.
+    pub(super) fn asks(&self, index: &Index, class: &Class) -> BTreeMap<Number, bool> {
         let fares = &class.fares;
-        let mut asked: BTreeSet<Number> =
-            fares.asks().and_then(|asks| self.names.get(&asks)).into_iter().flatten().copied().collect();
+        let named = fares.asks().and_then(|asks| self.names.get(&asks)).into_iter().flatten();
+        let mut asked: BTreeMap<Number, bool> = named.map(|number| (*number, true)).collect();
         // A hosts file may have any name.
         let knows_names = matches!(class.vantages.first(), Some(Vantage::Client(_)));
-        let matters = |changed: &&Changed| {
-            let known = || fares.with(changed.number, &index.facts[changed.number as usize]).is_some();
-            changed.moved || knows_names || fares.singles_out(changed.number) || !known()
-        };
-        asked.extend(self.clusters.iter().filter(matters).map(|changed| changed.number));
+        for changed in &self.clusters {
+            let number = changed.number;
+            if changed.moved || knows_names || fares.singles_out(number) {
+                asked.insert(number, true);
+            } else if fares.with(number, &index.facts[number as usize]).is_none() {
+                asked.entry(number).or_insert(false);
+            }
+        }
         asked
     }
 

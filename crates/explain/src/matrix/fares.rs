@@ -1,7 +1,7 @@
 //! How a class of vantages fares with every cluster: one by one where clusters stand out, by groups and
 //! by where they stand otherwise.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use super::{
     Outcome,
@@ -44,6 +44,15 @@ pub(super) struct Made {
 /// Outcomes by the number of bounds at or below an address, sorted.
 pub(super) type ByCell = Vec<(usize, Outcome)>;
 
+impl Made {
+    /// Which of these members have an address in a cell.
+    fn within(&self, members: &Members, cell: usize) -> Range<usize> {
+        let start = |bound: u32| members.partition_point(|(address, _)| u32::from(*address) < bound);
+        let from = cell.checked_sub(1).map_or(0, |below| start(self.bounds[below]));
+        from..self.bounds.get(cell).map_or(members.len(), |bound| start(*bound))
+    }
+}
+
 impl From<Made> for Fares {
     fn from(made: Made) -> Self {
         Self { made: Arc::new(made), since: Vec::new() }
@@ -64,6 +73,11 @@ impl Fares {
     /// The network whose view is asked.
     pub(super) fn asks(&self) -> Option<At> {
         self.made.asks
+    }
+
+    /// What the view asked makes of the clusters.
+    pub(super) fn view(&self) -> &View {
+        &self.made.view
     }
 
     /// What decides besides ways.
@@ -89,14 +103,7 @@ impl Fares {
         let mut found: Vec<(Number, Outcome)> = special.filter(|(_, outcome)| wanted(*outcome)).copied().collect();
         let mut far = |cells: &ByCell, members: &Members, in_view: bool| {
             for (cell, outcome) in cells.iter().filter(|(_, outcome)| wanted(*outcome)) {
-                let starts = |(address, _): &(Ipv4Addr, Number), bound: usize| u32::from(*address) < made.bounds[bound];
-                let from = cell.checked_sub(1).map_or(0, |bound| members.partition_point(|held| starts(held, bound)));
-                let to = if *cell < made.bounds.len() {
-                    members.partition_point(|held| starts(held, *cell))
-                } else {
-                    members.len()
-                };
-                let members = members[from..to].iter().map(|(_, number)| *number);
+                let members = members[made.within(members, *cell)].iter().map(|(_, number)| *number);
                 let meant = members
                     .filter(|number| self.one(*number).is_none() && (in_view || made.view.group(*number).is_none()));
                 found.extend(meant.map(|number| (number, *outcome)));
@@ -110,6 +117,27 @@ impl Fares {
         }
         found.sort_unstable_by_key(|(number, _)| *number);
         found
+    }
+
+    /// Writes down how the class fares with each cluster, by their numbers. Costs the clusters, once.
+    pub(super) fn write(&self, index: &Index, row: &mut [Option<Outcome>]) {
+        let made = &self.made;
+        let mut far = |cells: &ByCell, members: &Members| {
+            for (cell, outcome) in cells {
+                for (_, number) in &members[made.within(members, *cell)] {
+                    row[*number as usize] = Some(*outcome);
+                }
+            }
+        };
+        for (cells, members) in made.otherwise.iter().zip(&index.groups) {
+            far(cells, members);
+        }
+        for (cells, (_, members)) in made.in_view.iter().zip(&made.view.groups) {
+            far(cells, members);
+        }
+        for (number, outcome) in made.special.iter().chain(&self.since) {
+            row[*number as usize] = Some(*outcome);
+        }
     }
 
     /// Takes over how the class fares with clusters that were asked about again.

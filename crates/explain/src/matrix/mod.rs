@@ -7,12 +7,12 @@ mod effect;
 mod fares;
 mod index;
 mod near;
+mod rows;
 mod view;
 
-use std::{collections::BTreeMap, panic::resume_unwind, sync::Arc};
+use std::{panic::resume_unwind, sync::Arc};
 
 use azure::ResourceId;
-use foldhash::HashMap;
 use network::{Cells, Likeness, Network, Vantage};
 use serde::Serialize;
 
@@ -25,6 +25,8 @@ use fares::Fares;
 use index::{Index, Number};
 use near::Shared;
 
+pub use rows::{Clusters, Row};
+
 /// How a vantage fares with a cluster, in short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,18 +36,6 @@ pub struct Outcome {
     /// Why the kubeconfig does not work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Code>,
-}
-
-/// Vantages that fare alike with clusters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Row {
-    /// The clusters, in id order.
-    pub clusters: Vec<ResourceId>,
-    /// The vantages, in order.
-    pub vantages: Vec<Vantage>,
-    /// How each of these fares with each of those.
-    pub outcome: Outcome,
 }
 
 /// Vantages that behave alike.
@@ -122,41 +112,6 @@ impl Matrix {
 
     fn outcome_of(&self, class: &Class, number: Number) -> Option<Outcome> {
         class.fares.with(number, self.index.facts.get(number as usize)?)
-    }
-
-    /// The matrix as rows that are disjoint and together every pair of the vantages and clusters
-    /// asked for; all of them where none are named.
-    pub fn rows(&self, vantage: Option<&Vantage>, cluster: Option<&ResourceId>) -> Vec<Row> {
-        let numbers: Vec<Number> = match cluster {
-            Some(cluster) => self.index.number(cluster).into_iter().collect(),
-            None => (0..).zip(self.index.facts.iter()).map(|(number, _)| number).collect(),
-        };
-        let mut alike: HashMap<Vec<Option<Outcome>>, Vec<Vantage>> = HashMap::default();
-        for class in &self.classes {
-            let meant = class.vantages.iter().filter(|held| vantage.is_none_or(|only| only == *held)).cloned();
-            let meant: Vec<Vantage> = meant.collect();
-            if !meant.is_empty() {
-                let row = numbers.iter().map(|number| self.outcome_of(class, *number)).collect();
-                alike.entry(row).or_default().extend(meant);
-            }
-        }
-        let mut rows = Vec::new();
-        for (outcomes, mut vantages) in alike {
-            vantages.sort();
-            let mut groups: BTreeMap<Outcome, Vec<ResourceId>> = BTreeMap::new();
-            for (number, outcome) in numbers.iter().zip(outcomes) {
-                if let Some(outcome) = outcome {
-                    groups.entry(outcome).or_default().push(self.index.facts[*number as usize].cluster.id.clone());
-                }
-            }
-            rows.extend(groups.into_iter().map(|(outcome, clusters)| Row {
-                clusters,
-                vantages: vantages.clone(),
-                outcome,
-            }));
-        }
-        rows.sort();
-        rows
     }
 }
 

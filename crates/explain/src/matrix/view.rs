@@ -11,7 +11,6 @@ use foldhash::HashMap;
 use network::{Network, ViewId, VirtualNetwork};
 
 use super::index::{Index, Leads, Members, Number, Status, spot, status};
-use crate::place;
 
 /// The clusters that a view answers in its own way.
 #[derive(Debug, Default)]
@@ -52,7 +51,7 @@ impl Views {
             .filter(|(name, _)| index.covered_by(name).next().is_some())
             .map(|(_, linked)| (linked.zone.clone(), linked.policy == ResolutionPolicy::NxDomainRedirect))
             .collect();
-        let rivals = has_rivals(network, compiled);
+        let rivals = !compiled.silent_zones.is_empty();
         let plain = compiled.forwarding_rules.is_empty() && !rivals;
         let made = match self.by_zones.get(&zones).filter(|_| plain) {
             Some(known) => Arc::clone(known),
@@ -64,12 +63,6 @@ impl Views {
         self.by_network.insert(id.clone(), Arc::clone(&made));
         made
     }
-}
-
-/// Whether the network is linked to two zones of one name.
-fn has_rivals(network: &Network, compiled: &VirtualNetwork) -> bool {
-    // Compiled, a name has one zone only.
-    place::links(network.estate(), &compiled.id).count() > compiled.linked_zones.len()
 }
 
 impl View {

@@ -12,7 +12,7 @@ use crate::{
     cause::Cause,
     edit::Command,
     fix::Fix,
-    matrix::{Outcome, Row},
+    matrix::{Clusters, Outcome, Row},
     question::{Explanation, NameAnswer, Role, Verdict},
 };
 
@@ -144,7 +144,7 @@ pub struct MatrixJson<'a> {
 
 #[derive(Debug, Serialize)]
 struct RowJson<'a> {
-    clusters: &'a [ResourceId],
+    clusters: &'a Clusters,
     vantages: Vec<VantageJson>,
     #[serde(flatten)]
     outcome: Outcome,

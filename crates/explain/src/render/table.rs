@@ -3,7 +3,7 @@
 use crate::{matrix::Row, question::Verdict};
 
 /// How many names of a group are written out.
-const NAMES_MAX: usize = 3;
+pub(crate) const NAMES_MAX: usize = 3;
 
 /// The matrix for people.
 pub fn matrix(rows: &[Row]) -> String {
@@ -13,7 +13,7 @@ pub fn matrix(rows: &[Row]) -> String {
 }
 
 fn line(row: &Row) -> Vec<String> {
-    let clusters = some(row.clusters.iter().map(|id| id.name().to_owned()));
+    let clusters = some_of(row.clusters.len(), row.clusters.iter().map(|id| id.name().to_owned()));
     let vantages = some(row.vantages.iter().map(network::Vantage::name));
     let connects = match row.outcome.verdict {
         Verdict::Connects => "✓",
@@ -26,7 +26,11 @@ fn line(row: &Row) -> Vec<String> {
 
 /// The first names, and how many more there are.
 pub(crate) fn some(names: impl ExactSizeIterator<Item = String>) -> String {
-    let all = names.len();
+    some_of(names.len(), names)
+}
+
+/// The first of so many names, and how many more there are.
+pub(crate) fn some_of(all: usize, names: impl Iterator<Item = String>) -> String {
     let mut text = names.take(NAMES_MAX).collect::<Vec<_>>().join(", ");
     if all > NAMES_MAX {
         text += &format!(" and {} more", all - NAMES_MAX);

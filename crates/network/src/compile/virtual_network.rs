@@ -23,6 +23,7 @@ pub(super) fn compile(estate: &Estate, id: &ResourceId) -> Option<VirtualNetwork
         dns_servers: declared.dns_servers.clone(),
         subnets: Vec::new(),
         linked_zones: BTreeMap::new(),
+        silent_zones: Vec::new(),
         forwarding_rules: BTreeMap::new(),
         peers: Vec::new(),
         interfaces: BTreeMap::new(),
@@ -175,6 +176,7 @@ fn add_zone(estate: &Estate, network: &mut VirtualNetwork, link: &ResourceId, de
             let linked = LinkedZone { zone, link: link.clone(), policy: declared.resolution_policy };
             if let Some(silent) = network.linked_zones.insert(found.name.clone(), linked) {
                 network.findings.push(rivals(&network.id, &silent, link));
+                network.silent_zones.push(silent);
             }
         }
         None => network.findings.push(Finding::dangling(link, &zone)),

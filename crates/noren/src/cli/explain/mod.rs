@@ -223,8 +223,10 @@ impl Answering<'_> {
 
     fn json(&self, out: &mut impl Write, answer: impl Serialize) -> anyhow::Result<()> {
         let (origin, findings) = (self.described.origin.clone(), self.described.findings.clone());
-        writeln!(out, "{}", serde_json::to_string_pretty(&render::json::Document::new(origin, findings, answer))?)?;
-        Ok(())
+        let mut out = std::io::BufWriter::new(out);
+        serde_json::to_writer_pretty(&mut out, &render::json::Document::new(origin, findings, answer))?;
+        writeln!(out)?;
+        Ok(out.flush()?)
     }
 }
 
