@@ -1,14 +1,18 @@
-//! What it costs to explain whole estates: compiling, the matrix, one question, one change; for
-//! estates of growing size, so that one sees whether the cost grows with them. In processor time; the
-//! matrix is made by as many threads as there are processors.
+//! What it costs to explain whole estates: compiling, the matrix and what is made of it, one question,
+//! one change; for estates of growing size, so that one sees whether the cost grows with them. In
+//! processor time, the matrix by the clock, too: it is made by as many threads as there are processors.
 
 mod estate;
 
-use std::{io::Write, time::Duration};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 
 use azure::{Change, Kind, Resource};
-use explain::Matrix;
+use explain::{Matrix, rules};
 use network::Network;
+use serde_json::{Value, json};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -20,41 +24,87 @@ const ROUNDS: u32 = 200;
 /// How many changes of a kind are measured.
 const CHANGES: usize = 20;
 
+/// A change of one resource: what it is called here, the kind of resource, the change.
+type Edit = (&'static str, Kind, fn(&Resource) -> Option<Change>);
+
+/// The changes of which each is measured by itself.
+const EDITS: [Edit; 10] = [
+    ("link", Kind::VirtualNetworkLink, |link| Some(delete(link))),
+    ("record", Kind::RecordA, |record| Some(delete(record))),
+    ("machine", Kind::NetworkInterface, |nic| nic.id().name().starts_with("vm-").then(|| delete(nic))),
+    ("cluster", Kind::ManagedCluster, |cluster| {
+        let enabled = cluster.document().value()["properties"]["fqdn"].is_string();
+        let fqdn = format!("{}.hcp.japaneast.azmk8s.io", cluster.id().name());
+        Some(amended(cluster, |properties| {
+            properties["apiServerAccessProfile"]["enablePrivateClusterPublicFQDN"] = json!(!enabled);
+            properties["fqdn"] = if enabled { Value::Null } else { json!(fqdn) };
+        }))
+    }),
+    ("stop", Kind::ManagedCluster, |cluster| {
+        Some(amended(cluster, |properties| properties["powerState"] = json!({"code": "Stopped"})))
+    }),
+    ("endpoint", Kind::PrivateEndpoint, |endpoint| Some(delete(endpoint))),
+    ("approval", Kind::PrivateEndpoint, |endpoint| {
+        Some(amended(endpoint, |properties| {
+            let state = json!({"status": "Pending"});
+            properties["privateLinkServiceConnections"][0]["properties"]["privateLinkServiceConnectionState"] = state;
+        }))
+    }),
+    ("peering", Kind::Peering, |peering| {
+        Some(amended(peering, |properties| properties["allowVirtualNetworkAccess"] = json!(false)))
+    }),
+    ("routes", Kind::RouteTable, |table| {
+        Some(amended(table, |properties| _ = properties["routes"].as_array_mut().map(Vec::pop)))
+    }),
+    ("group", Kind::NetworkSecurityGroup, |group| {
+        Some(amended(group, |properties| {
+            properties["securityRules"][0]["properties"]["destinationPortRange"] = json!("443");
+        }))
+    }),
+];
+
+/// A rule for pipelines that hardly anybody keeps.
+const RULES: &str = r#"{"version": 1, "rule": [{"id": "all", "require": "connects"}]}"#;
+
 fn main() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let asked: Vec<usize> = std::env::args().skip(1).map(|size| size.parse()).collect::<Result<_, _>>()?;
     let sizes = if asked.is_empty() { SIZES.to_vec() } else { asked };
     writeln!(
         out,
-        "clusters  networks   links    NICs  resources  compile  matrix  classes  question     link  record  machine  security  RSS"
+        "clusters  networks   links    NICs  resources  compile  matrix  by the clock  classes  question  security    rows     check   RSS"
     )?;
+    let mut changes = Vec::new();
     for size in sizes {
-        measure(size, &mut out)?;
+        changes.push((size, measure(size, &mut out)?));
+    }
+    writeln!(out, "\none change, everything answered again, in milliseconds\nclusters{}", names())?;
+    for (size, times) in changes {
+        let times: String = times.iter().map(|time| format!("{:10.1}", time.as_secs_f64() * 1e3)).collect();
+        writeln!(out, "{size:8}{times}")?;
     }
     Ok(())
 }
 
-fn measure(clusters: usize, out: &mut impl Write) -> anyhow::Result<()> {
+fn names() -> String {
+    EDITS.iter().map(|(name, ..)| format!("{name:>10}")).collect()
+}
+
+fn measure(clusters: usize, out: &mut impl Write) -> anyhow::Result<Vec<Duration>> {
     let (estate, size) = estate::landing_zones(clusters);
-    let begun = spent()?;
-    let network = Network::compile(&estate);
-    let compile = since(begun)?;
-    let begun = spent()?;
-    let matrix = Matrix::new(&network);
-    let made = since(begun)?;
+    let (network, compile) = timed(|| Network::compile(&estate))?;
+    let clock = Instant::now();
+    let (matrix, made) = timed(|| Matrix::new(&network))?;
+    let clock = clock.elapsed();
     let question = question(&network)?;
-    let changed = [
-        change(&network, &matrix, Kind::VirtualNetworkLink, |link| Some(delete(link)))?,
-        change(&network, &matrix, Kind::RecordA, |record| Some(delete(record)))?,
-        change(&network, &matrix, Kind::NetworkInterface, delete_machine)?,
-    ];
-    let begun = spent()?;
-    std::hint::black_box(explain::security::security(&network, &matrix));
-    let security = since(begun)?;
-    let [link, record, machine] = changed.map(|time| time.as_secs_f64() * 1e3);
+    let changes = EDITS.iter().map(|edit| change(&network, &matrix, edit)).collect::<anyhow::Result<_>>()?;
+    let (_, security) = timed(|| explain::security::security(&network, &matrix))?;
+    let (_, rows) = timed(|| explain::render::table::matrix(&matrix.rows(None, None)))?;
+    let rules: rules::Rules = serde_json::from_str(RULES)?;
+    let (_, check) = timed(|| rules::check(&rules, &network, &matrix))?;
     writeln!(
         out,
-        "{:8}  {:8}  {:6}  {:6}  {:9}  {:5.2} s {:5.2} s  {:7}  {:5.0} µs  {link:4.1} ms {record:4.1} ms  {machine:4.1} ms   {:5.2} s  {:4} MB",
+        "{:8}  {:8}  {:6}  {:6}  {:9}  {:5.2} s {:5.2} s        {:5.2} s  {:7}  {:5.0} µs   {:5.2} s {:5.2} s  {:5.2} s  {:4} MB",
         size.clusters,
         size.networks,
         size.links,
@@ -62,13 +112,16 @@ fn measure(clusters: usize, out: &mut impl Write) -> anyhow::Result<()> {
         size.resources,
         compile.as_secs_f64(),
         made.as_secs_f64(),
+        clock.as_secs_f64(),
         matrix.classes().len(),
         question.as_secs_f64() * 1e6,
         security.as_secs_f64(),
+        rows.as_secs_f64(),
+        check.as_secs_f64(),
         resident_mb(),
     )?;
     out.flush()?;
-    Ok(())
+    Ok(changes)
 }
 
 /// One cluster from one vantage, in full.
@@ -79,49 +132,46 @@ fn question(network: &Network) -> anyhow::Result<Duration> {
     for (vantage, cluster) in vantages.iter().cycle().zip(clusters.iter().cycle()).take(ROUNDS as usize) {
         std::hint::black_box(explain::explain(network, vantage, cluster));
     }
-    Ok(since(begun)? / ROUNDS)
+    Ok(spent()?.saturating_sub(begun) / ROUNDS)
 }
 
-/// Of every so many resources of a kind one changes, and everything is answered again.
-fn change(
-    network: &Network,
-    matrix: &Matrix,
-    kind: Kind,
-    edit: impl Fn(&Resource) -> Option<Change>,
-) -> anyhow::Result<Duration> {
-    let held: Vec<_> = network.estate().of_kind(kind).collect();
-    let mut all = Duration::ZERO;
-    let mut rounds = 0;
+/// Of every so many resources of a kind one changes, and everything is answered again: the median.
+fn change(network: &Network, matrix: &Matrix, (_, kind, edit): &Edit) -> anyhow::Result<Duration> {
+    let held: Vec<_> = network.estate().of_kind(*kind).collect();
+    let mut times = Vec::new();
     for resource in held.iter().step_by((held.len() / CHANGES).max(1)) {
         let Some(change) = edit(resource) else { continue };
         let estate = network.estate().apply(2, [&change]);
-        let begun = spent()?;
-        let next = network.advance(&estate, [change.id()]);
-        std::hint::black_box(matrix.advance(network, &next));
-        all += since(begun)?;
-        rounds += 1;
+        let (_, time) = timed(|| {
+            let next = network.advance(&estate, [change.id()]);
+            matrix.advance(network, &next)
+        })?;
+        times.push(time);
     }
-    Ok(all.checked_div(rounds).unwrap_or_default())
+    times.sort();
+    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
 }
 
 fn delete(resource: &Resource) -> Change {
     Change::Delete(resource.id().clone())
 }
 
-/// A machine's interface goes; an appliance's and an endpoint's stay.
-fn delete_machine(resource: &Resource) -> Option<Change> {
-    resource.id().name().starts_with("vm-").then(|| delete(resource))
+fn amended(resource: &Resource, amend: impl FnOnce(&mut Value)) -> Change {
+    let mut document = resource.document().value();
+    amend(&mut document["properties"]);
+    Change::put(Resource::new(resource.id().clone(), &document))
 }
 
-/// The processor time that this process has used, on all its threads: what things cost, however busy
-/// the machine is.
+/// What `work` gives, with the processor time that this process has used for it on all its threads:
+/// what things cost, however busy the machine is.
+fn timed<T>(work: impl FnOnce() -> T) -> anyhow::Result<(T, Duration)> {
+    let begun = spent()?;
+    let made = work();
+    Ok((made, spent()?.saturating_sub(begun)))
+}
+
 fn spent() -> anyhow::Result<Duration> {
     Ok(nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID)?.into())
-}
-
-/// What it has used since `begun`.
-fn since(begun: Duration) -> anyhow::Result<Duration> {
-    Ok(spent()?.saturating_sub(begun))
 }
 
 /// What the process holds of memory, in megabytes (Linux; zero elsewhere).
