@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     Edit,
     command::{Command, in_group, label, quoted, resource, text},
-    documents, refusal,
+    documents, refusal, room,
 };
 
 /// Of `Microsoft.ContainerService`, where `az` has no words of its own.
@@ -325,14 +325,20 @@ fn make_endpoint(estate: &Estate, cluster: &ResourceId, subnet: &ResourceId) -> 
 }
 
 fn allow(estate: &Estate, group: &ResourceId, inbound: bool, source: Ipv4Addr, destination: Ipv4Addr) -> Vec<Command> {
-    let name = documents::rule_name(inbound, destination);
-    let (priority, direction) = (documents::free_priority(estate, group), if inbound { "Inbound" } else { "Outbound" });
-    vec![
+    let name = room::rule_name(inbound, destination);
+    let room = room::before_denials(estate, group, inbound, source, destination);
+    let (priority, direction) = (room.priority, if inbound { "Inbound" } else { "Outbound" });
+    let of_group = format!("{} --nsg-name {}", in_group(estate, group), quoted(group.name()));
+    let moved = room.moved.iter().flat_map(|(rule, priority)| {
+        [
+            Command::az(format!("az network nsg rule update {of_group} -n {} --priority {priority}", quoted(rule))),
+            Command::terraform(format!("priority = {priority} # azurerm_network_security_rule {rule}")),
+        ]
+    });
+    let rule = [
         Command::az(format!(
-            "az network nsg rule create {} --nsg-name {} -n {name} --priority {priority} --direction {direction} --access Allow --protocol Tcp \
-             --source-address-prefixes {source} --destination-address-prefixes {destination} --destination-port-ranges 443",
-            in_group(estate, group),
-            quoted(group.name())
+            "az network nsg rule create {of_group} -n {name} --priority {priority} --direction {direction} --access Allow --protocol Tcp \
+             --source-address-prefixes {source} --destination-address-prefixes {destination} --destination-port-ranges 443"
         )),
         resource(
             "azurerm_network_security_rule",
@@ -351,7 +357,8 @@ fn allow(estate: &Estate, group: &ResourceId, inbound: bool, source: Ipv4Addr, d
                 ("destination_port_range", text("443")),
             ],
         ),
-    ]
+    ];
+    moved.chain(rule).collect()
 }
 
 /// Where a resource lies, in Azure's word.

@@ -2,20 +2,16 @@
 
 use std::net::Ipv4Addr;
 
-use azure::{
-    Change, DnsName, Estate, Kind, Resource, ResourceId, addressing, aks,
-    model::{ManagedCluster, Model},
-};
+use azure::{Change, DnsName, Estate, Kind, Resource, ResourceId, addressing, aks, model::ManagedCluster};
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
-use super::{Edit, EditError, refusal};
+use super::{Edit, EditError, refusal, room};
 use crate::place;
 
 /// The prefix length of a resolver endpoint's subnet: Azure's smallest.
 const RESOLVER_SUBNET_LEN: u8 = 28;
 /// Where user rules begin.
-const FIRST_PRIORITY: u32 = 100;
 
 pub(super) fn changes(edit: &Edit, estate: &Estate) -> Result<Vec<Change>, EditError> {
     let made = match edit {
@@ -61,7 +57,9 @@ pub(super) fn changes(edit: &Edit, estate: &Estate) -> Result<Vec<Change>, EditE
             let endpoint = group.resource(Kind::PrivateEndpoint.arm_type(), &name);
             make_endpoint(estate, cluster, subnet, endpoint)?
         }
-        Edit::Allow { group, inbound, source, destination } => allow(estate, group, *inbound, *source, *destination)?,
+        Edit::Allow { group, inbound, source, destination } => {
+            room::allow(estate, group, *inbound, *source, *destination)?
+        }
         Edit::RemoveRoute { route } => remove_route(estate, route)?,
         Edit::Forwarding { interface } => {
             vec![amend(estate, interface, "network interface", json!({"enableIPForwarding": true}))?]
@@ -88,11 +86,11 @@ pub(super) fn changes(edit: &Edit, estate: &Estate) -> Result<Vec<Change>, EditE
     Ok(made)
 }
 
-fn missing(kind: &'static str, id: &ResourceId) -> EditError {
+pub(super) fn missing(kind: &'static str, id: &ResourceId) -> EditError {
     EditError::Missing { kind, id: id.clone() }
 }
 
-fn put(id: ResourceId, document: &Value) -> Change {
+pub(super) fn put(id: ResourceId, document: &Value) -> Change {
     Change::put(Resource::new(id, document))
 }
 
@@ -280,42 +278,6 @@ fn approve(estate: &Estate, endpoint: &ResourceId) -> Result<Change, EditError> 
         }
     }
     Ok(Change::put(Resource::with_hidden(endpoint.clone(), &document, &resource.hidden().value())))
-}
-
-/// A priority that no rule of the group has, the lowest: before every other rule.
-pub(super) fn free_priority(estate: &Estate, group: &ResourceId) -> u32 {
-    let own = estate.network_security_group(group).into_iter().flat_map(|group| &group.rules);
-    let children = estate.children(group, Kind::SecurityRule).filter_map(|child| match child.model() {
-        Model::SecurityRule(rule) => Some(rule),
-        _ => None,
-    });
-    let taken: std::collections::BTreeSet<u32> = own.chain(children).map(|rule| rule.priority).collect();
-    (FIRST_PRIORITY..4096).find(|priority| !taken.contains(priority)).unwrap_or(FIRST_PRIORITY)
-}
-
-/// The name of the rule that [`Edit::Allow`] makes.
-pub(super) fn rule_name(inbound: bool, destination: Ipv4Addr) -> String {
-    let way = if inbound { "In" } else { "Out" };
-    format!("AllowApiServer{way}-{}", destination.to_string().replace('.', "-"))
-}
-
-fn allow(
-    estate: &Estate,
-    group: &ResourceId,
-    inbound: bool,
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
-) -> Result<Vec<Change>, EditError> {
-    estate.network_security_group(group).ok_or_else(|| missing("network security group", group))?;
-    let rule = group.child(Kind::SecurityRule.collection(), &rule_name(inbound, destination));
-    let document = json!({"properties": {
-        "priority": free_priority(estate, group),
-        "direction": if inbound { "Inbound" } else { "Outbound" },
-        "access": "Allow", "protocol": "Tcp",
-        "sourceAddressPrefix": source, "sourcePortRange": "*",
-        "destinationAddressPrefix": destination, "destinationPortRange": aks::API_SERVER_PORT.to_string(),
-    }});
-    Ok(vec![put(rule, &document)])
 }
 
 /// A route may be a child of its table, or stand in the table's own document, or both.

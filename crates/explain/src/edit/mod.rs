@@ -7,6 +7,7 @@ mod command;
 mod commands;
 mod documents;
 mod refusal;
+mod room;
 
 use std::net::Ipv4Addr;
 

@@ -31,9 +31,9 @@ impl Matrix {
         let Some(effect) = Effect::new(&mut matrix.index, &self.cells, network, next) else { return Self::new(next) };
         let unmade = matrix.regroup(network, next, &effect.vantages);
         let index = &matrix.index;
-        let work: Vec<(usize, Work)> = (0..)
-            .zip(&matrix.classes)
-            .filter_map(|(place, class)| {
+        let classes: Vec<(usize, &Arc<Class>)> = (0..).zip(&matrix.classes).collect();
+        let work: Vec<(usize, Work)> = in_threads(&classes, |run| {
+            let work = |&(place, class): &(usize, &Arc<Class>)| {
                 let again = unmade.iter().any(|made| Arc::ptr_eq(made, class))
                     || effect.remakes(&class.fares)
                     || class.fares.amended() > AMENDED_MAX;
@@ -42,8 +42,9 @@ impl Matrix {
                 }
                 let asked = effect.asks(index, class);
                 (!asked.is_empty()).then_some((place, Work::Ask(asked)))
-            })
-            .collect();
+            };
+            run.iter().filter_map(work).collect()
+        });
         let maker = Maker { network: next, index };
         let made = in_threads(&work, |run| {
             let mut shared = Shared::default();

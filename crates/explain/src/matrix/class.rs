@@ -5,6 +5,7 @@
 //! which have neither a name of their own here nor a way, once for each group.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet, hash_map::Entry},
     mem::{Discriminant, discriminant},
     net::Ipv4Addr,
@@ -17,8 +18,9 @@ use network::{AZURE_DNS, Disposition, Network, Responder, Silent, Standpoint, Va
 
 use super::{
     Outcome,
+    bits::Bits,
     fares::{ByCell, Fares, Made},
-    index::{At, Facts, Index, Members, Number},
+    index::{At, Door, Facts, Index, Leads, Members, Number},
     near::Shared,
     outcome,
     view::{Key, View},
@@ -92,7 +94,7 @@ impl Maker<'_> {
         let asks = view_network.and_then(|id| self.index.at(id));
         let horizon = shared.horizon(self.network, self.index, vantage, here, asks);
         let manner = Manner::new(vantage, here, &asked);
-        let mut asking = self.asking(vantage, here, (&view, asks, manner), &horizon.beyond, &mut shared.known);
+        let mut asking = self.asking(vantage, (&view, asks, manner), &horizon.beyond, &mut shared.known);
         let mut single: BTreeSet<Number> = view.alone.clone();
         single.extend(self.in_hosts(vantage));
         let shared_ways = horizon.near.iter().filter(|number| !single.contains(number));
@@ -102,11 +104,13 @@ impl Maker<'_> {
         special.sort_unstable_by_key(|(number, _)| *number);
         // All that are neither near nor single: the first of each group and cell answers.
         let bounds = horizon.bounds;
+        let mut apart = Bits::new(self.index.facts.len());
+        for (number, _) in &special {
+            apart.insert(*number as usize);
+        }
         let mut far = |members: &Members, in_view: bool| {
-            let stands_out = |number: &Number| {
-                special.binary_search_by_key(number, |(held, _)| *held).is_ok()
-                    || (!in_view && view.group(*number).is_some())
-            };
+            let stands_out =
+                |number: &Number| apart.contains(*number as usize) || (!in_view && view.group(*number).is_some());
             let mut outcomes = ByCell::new();
             let mut next = 0;
             while let Some((address, _)) = members.get(next) {
@@ -142,9 +146,8 @@ impl Maker<'_> {
         numbers: &BTreeMap<Number, bool>,
         shared: &mut Shared,
     ) -> Vec<(Number, Outcome)> {
-        let here = place::network_of(self.network, vantage);
         let asked = (fares.view(), fares.asks(), fares.manner());
-        let mut asking = self.asking(vantage, here, asked, &[], &mut shared.known);
+        let mut asking = self.asking(vantage, asked, &[], &mut shared.known);
         let mut ask = |number: Number, stands_out: bool| {
             let outcome = if stands_out { asking.ask(number) } else { asking.near(number) };
             Some((number, outcome?))
@@ -155,7 +158,6 @@ impl Maker<'_> {
     fn asking<'b>(
         &'b self,
         vantage: &'b Vantage,
-        here: Option<&'b VirtualNetwork>,
         (view, asks, manner): (&'b View, Option<At>, Manner),
         beyond: &'b [At],
         known: &'b mut HashMap<Circumstances, Option<Outcome>>,
@@ -163,14 +165,14 @@ impl Maker<'_> {
         Asking {
             maker: self,
             vantage,
-            from: self.network.standpoint(vantage),
-            here,
+            from: OnceCell::new(),
+            here: OnceCell::new(),
             view,
             asks,
             beyond,
             relations: HashMap::default(),
             ways: HashMap::default(),
-            doors: HashMap::default(),
+            behind: HashMap::default(),
             manner,
             known,
         }
@@ -191,14 +193,16 @@ impl Maker<'_> {
 struct Asking<'a> {
     maker: &'a Maker<'a>,
     vantage: &'a Vantage,
-    from: Result<Standpoint<'a>, Disposition>,
-    here: Option<&'a VirtualNetwork>,
+    /// Where the class stands, and its network: looked up when it first matters.
+    from: OnceCell<Result<Standpoint<'a>, Disposition>>,
+    here: OnceCell<Option<&'a VirtualNetwork>>,
     view: &'a View,
     asks: Option<At>,
     beyond: &'a [At],
     relations: HashMap<At, Relation>,
     ways: HashMap<Ipv4Addr, (Way, Option<ResourceId>)>,
-    doors: HashMap<(u32, u32, bool), (Way, bool)>,
+    /// The outcomes behind a door, which all have that agree in the rest.
+    behind: HashMap<(Door, Key), Option<Outcome>>,
     manner: Manner,
     known: &'a mut HashMap<Circumstances, Option<Outcome>>,
 }
@@ -215,36 +219,44 @@ impl Asking<'_> {
         if facts.alone {
             return self.ask(number);
         }
-        let way = facts.cluster.address.map(|address| self.way(facts, address));
         let key = match self.view.group(number) {
             Some(group) => self.view.groups[group as usize].0,
-            None => (facts.group, (super::index::Leads::Unnamed, super::index::Leads::Unnamed)),
+            None => (facts.group, (Leads::Unnamed, Leads::Unnamed)),
         };
-        let relation = self.relation(facts);
-        match self.known.entry((self.manner, key, way, relation)) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(slot) => *slot.insert(outcome(self.maker.network, self.vantage, &facts.cluster.id)),
+        let door = facts.door.map(|door| (door, key));
+        if let Some(known) = door.and_then(|door| self.behind.get(&door)) {
+            return *known;
         }
+        // While a cluster is stopped neither names nor ways decide.
+        let (way, relation) = if facts.cluster.running {
+            (facts.cluster.address.map(|address| self.way(facts, address)), self.relation(facts))
+        } else {
+            (None, Relation::default())
+        };
+        let outcome = match self.known.entry((self.manner, key, way, relation)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(slot) => *slot.insert(outcome(maker.network, self.vantage, &facts.cluster.id)),
+        };
+        if let Some(door) = door {
+            self.behind.insert(door, outcome);
+        }
+        outcome
     }
 
-    /// How the way to a cluster's address ends, and whether at this cluster: one way leads to all
-    /// behind the same door.
+    fn here(&self) -> Option<&VirtualNetwork> {
+        *self.here.get_or_init(|| place::network_of(self.maker.network, self.vantage))
+    }
+
+    /// How the way to a cluster's address ends, and whether at this cluster.
     fn way(&mut self, facts: &Facts, address: Ipv4Addr) -> (Way, bool) {
-        if let Some(way) = facts.door.and_then(|door| self.doors.get(&door)) {
-            return *way;
-        }
         let (way, reached) = self.way_to(address);
-        let way = (*way, reached.as_ref() == Some(&facts.cluster.id));
-        if let Some(door) = facts.door {
-            self.doors.insert(door, way);
-        }
-        way
+        (*way, reached.as_ref() == Some(&facts.cluster.id))
     }
 
     fn way_to(&mut self, address: Ipv4Addr) -> &(Way, Option<ResourceId>) {
         let (network, vantage) = (self.maker.network, self.vantage);
         self.ways.entry(address).or_insert_with(|| {
-            let end = match &self.from {
+            let end = match self.from.get_or_init(|| network.standpoint(vantage)) {
                 Ok(from) => network.connect_from(from, address, aks::API_SERVER_PORT),
                 Err(nowhere) => nowhere.clone(),
             };
@@ -270,12 +282,12 @@ impl Asking<'_> {
     /// network has the address.
     fn relation(&mut self, facts: &Facts) -> Relation {
         let (Some(endpoint), Some(at)) = (facts.endpoints.first(), facts.network) else { return Relation::default() };
-        let inside = self.here.is_some_and(|here| here.contains(endpoint.address));
+        let inside = self.here().is_some_and(|here| here.contains(endpoint.address));
         if let Some(known) = self.relations.get(&at) {
             return Relation { inside, ..*known };
         }
         let of_view = self.asks == Some(at);
-        let relation = match self.here {
+        let relation = match self.here() {
             None => Relation { of_view, ..Relation::default() },
             Some(here) => {
                 let peer = here.peer(&endpoint.network);

@@ -116,7 +116,7 @@ impl Effect {
             let number = changed.number;
             if changed.moved || knows_names || fares.singles_out(number) {
                 asked.insert(number, true);
-            } else if fares.with(number, &index.facts[number as usize]).is_none() {
+            } else if fares.as_its_group(&index.facts[number as usize]).is_none() {
                 asked.entry(number).or_insert(false);
             }
         }

@@ -45,6 +45,13 @@ pub(super) struct Made {
 pub(super) type ByCell = Vec<(usize, Outcome)>;
 
 impl Made {
+    /// The outcome in a cluster's cell.
+    fn at(&self, cells: &ByCell, facts: &Facts) -> Option<Outcome> {
+        let cell = self.bounds.partition_point(|bound| *bound <= u32::from(spot(&facts.cluster)));
+        let found = cells.binary_search_by_key(&cell, |(held, _)| *held).ok()?;
+        Some(cells[found].1)
+    }
+
     /// Which of these members have an address in a cell.
     fn within(&self, members: &Members, cell: usize) -> Range<usize> {
         let start = |bound: u32| members.partition_point(|(address, _)| u32::from(*address) < bound);
@@ -155,14 +162,15 @@ impl Fares {
         if let Some(outcome) = self.one(number) {
             return Some(outcome);
         }
-        let made = &self.made;
-        let cells = match made.view.group(number) {
-            Some(group) => made.in_view.get(group as usize)?,
-            None => made.otherwise.get(facts.group as usize)?,
-        };
-        let cell = made.bounds.partition_point(|bound| *bound <= u32::from(spot(&facts.cluster)));
-        let found = cells.binary_search_by_key(&cell, |(held, _)| *held).ok()?;
-        Some(cells[found].1)
+        match self.made.view.group(number) {
+            Some(group) => self.made.at(self.made.in_view.get(group as usize)?, facts),
+            None => self.as_its_group(facts),
+        }
+    }
+
+    /// How it fares with those of a cluster's group that do not stand out, where the cluster is.
+    pub(super) fn as_its_group(&self, facts: &Facts) -> Option<Outcome> {
+        self.made.at(self.made.otherwise.get(facts.group as usize)?, facts)
     }
 
     /// How it fares with a cluster that was asked about by itself.

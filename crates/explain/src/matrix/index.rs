@@ -58,6 +58,9 @@ pub(super) struct Traits {
     alone: Option<Number>,
 }
 
+/// A subnet's number, a cell of addresses in it, whether the connection is approved.
+pub(super) type Door = (u32, u32, bool);
+
 /// A cluster.
 #[derive(Debug)]
 pub(super) struct Facts {
@@ -71,7 +74,7 @@ pub(super) struct Facts {
     pub(super) alone: bool,
     /// What it shares with neighbours to whom the same ways lead: the number of its endpoint's subnet,
     /// the cell of its address there, whether its connection is approved.
-    pub(super) door: Option<(u32, u32, bool)>,
+    pub(super) door: Option<Door>,
 }
 
 /// Every cluster, in id order. Cheap to clone.

@@ -2,6 +2,7 @@
 //! of clusters, so that it costs what stands out and not every pair.
 
 mod advance;
+mod bits;
 mod class;
 mod effect;
 mod fares;

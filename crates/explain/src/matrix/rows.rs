@@ -8,7 +8,7 @@ use foldhash::HashMap;
 use network::Vantage;
 use serde::{Serialize, Serializer};
 
-use super::{Class, Matrix, Outcome, in_threads, index::Number};
+use super::{Class, Matrix, Outcome, bits::Bits, in_threads};
 
 /// Vantages that fare alike with clusters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -38,12 +38,12 @@ impl Clusters {
 
     /// How many they are.
     pub fn len(&self) -> usize {
-        self.members.0.iter().map(|word| word.count_ones() as usize).sum()
+        self.members.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.members.0.iter().all(|word| *word == 0)
+        self.members.len() == 0
     }
 }
 
@@ -77,45 +77,6 @@ impl Serialize for Clusters {
     }
 }
 
-/// A set of numbers, 64 to a word; all sets of one matrix have the same length.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Bits(Box<[u64]>);
-
-impl Bits {
-    fn new(length: usize) -> Self {
-        Self(vec![0; length.div_ceil(64)].into())
-    }
-
-    fn insert(&mut self, number: usize) {
-        self.0[number / 64] |= 1 << (number % 64);
-    }
-
-    fn iter(&self) -> impl Iterator<Item = usize> {
-        let bits = |word: u64| std::iter::successors(Some(word), |left| Some(left & left.wrapping_sub(1)));
-        let of_word = move |(at, word): (usize, &u64)| {
-            bits(*word).take_while(|left| *left != 0).map(move |left| at * 64 + left.trailing_zeros() as usize)
-        };
-        self.0.iter().enumerate().flat_map(of_word)
-    }
-
-    /// As the sorted lists of the members compare.
-    fn cmp(&self, other: &Self) -> Ordering {
-        let differing = self.0.iter().zip(&other.0).position(|(mine, theirs)| mine != theirs);
-        let Some(at) = differing else { return Ordering::Equal };
-        let (mine, theirs) = (self.0[at], other.0[at]);
-        let first = (mine ^ theirs).trailing_zeros();
-        // The one that lacks this member has a greater one there, or has ended.
-        let goes_on = |bits: &Self| bits.0[at] >> first != 0 || bits.0[at + 1..].iter().any(|word| *word != 0);
-        if mine >> first & 1 == 1 {
-            if goes_on(other) { Ordering::Less } else { Ordering::Greater }
-        } else if goes_on(self) {
-            Ordering::Greater
-        } else {
-            Ordering::Less
-        }
-    }
-}
-
 /// The clusters of one class, by outcome.
 type Sets = Vec<(Outcome, Bits)>;
 
@@ -130,12 +91,11 @@ impl Matrix {
     /// The matrix as rows that are disjoint and together every pair of the vantages and clusters
     /// asked for; all of them where none are named.
     pub fn rows(&self, vantage: Option<&Vantage>, cluster: Option<&ResourceId>) -> Vec<Row> {
-        let only = cluster.map(|cluster| self.index.number(cluster));
         let is_meant = |held: &&Vantage| vantage.is_none_or(|only| only == *held);
         let classes: Vec<&Class> = self.classes().iter().map(AsRef::as_ref).collect();
         let sets = in_threads(&classes, |run| {
             let sets =
-                |class: &&Class| class.vantages.iter().any(|held| is_meant(&held)).then(|| self.sets(class, only));
+                |class: &&Class| class.vantages.iter().any(|held| is_meant(&held)).then(|| self.sets(class, cluster));
             run.iter().map(sets).collect()
         });
         let mut alike: HashMap<(Outcome, Bits), Vec<Vantage>> = HashMap::default();
@@ -155,7 +115,7 @@ impl Matrix {
     }
 
     /// The clusters of one class, or the only one meant, by outcome.
-    fn sets(&self, class: &Class, only: Option<Option<Number>>) -> Sets {
+    fn sets(&self, class: &Class, only: Option<&ResourceId>) -> Sets {
         let mut sets = Sets::new();
         let mut add = |number: usize, outcome: Outcome| {
             let place = sets.iter().position(|(held, _)| *held == outcome).unwrap_or_else(|| {
@@ -164,41 +124,18 @@ impl Matrix {
             });
             sets[place].1.insert(number);
         };
-        match only {
-            Some(number) => {
-                if let Some((number, outcome)) =
-                    number.and_then(|number| Some((number, self.outcome_of(class, number)?)))
-                {
-                    add(number as usize, outcome);
-                }
+        if let Some(cluster) = only {
+            let number = self.index.number(cluster);
+            if let Some((number, outcome)) = number.and_then(|number| Some((number, self.outcome_of(class, number)?))) {
+                add(number as usize, outcome);
             }
-            None => {
-                for (number, outcome) in self.outcomes(class).into_iter().enumerate() {
-                    outcome.into_iter().for_each(|outcome| add(number, outcome));
-                }
+            return sets;
+        }
+        for (number, outcome) in self.outcomes(class).into_iter().enumerate() {
+            if let Some(outcome) = outcome {
+                add(number, outcome);
             }
         }
         sets
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sets_compare_as_their_sorted_members_do() {
-        let sets: [&[usize]; 8] = [&[], &[0], &[0, 1], &[0, 70], &[1], &[63, 64], &[64], &[70]];
-        let bits = sets.map(|set| {
-            let mut bits = Bits::new(80);
-            set.iter().for_each(|number| bits.insert(*number));
-            bits
-        });
-        for (mine, left) in sets.iter().zip(&bits) {
-            assert!(left.iter().eq(mine.iter().copied()));
-            for (theirs, right) in sets.iter().zip(&bits) {
-                assert_eq!(left.cmp(right), mine.cmp(theirs), "{mine:?} {theirs:?}");
-            }
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! What is offered cures: on any estate, by a network compiled from nothing; and its commands are of the kinds that the
 //! manual lists, each of which a story has typed.
 
-use azure::aks;
+use azure::{Kind, aks};
 use explain::{
     Verdict,
     edit::{Command, Tool, az_kinds},
@@ -10,7 +10,10 @@ use explain::{
 use network::{Disposition, Host, Network};
 use proptest::prelude::*;
 
-use crate::random::{pieces, sketch};
+use crate::{
+    random::{pieces, sketch},
+    stage::article,
+};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
@@ -46,6 +49,38 @@ proptest! {
             }
         }
     }
+}
+
+/// No number is lower than 100: the rule that denies there moves, and those right behind it, the last first.
+#[test]
+fn a_rule_that_denies_first_of_all_makes_room() {
+    let rules = [
+        (100, "Outbound", "Deny", "*", "*", "443"),
+        (101, "Outbound", "Allow", "*", "10.0.0.0/8", "*"),
+        (100, "Inbound", "Deny", "*", "*", "22"),
+    ];
+    let sketch = article().security_group("nsg", &rules).guarded_by(Kind::Subnet, "linked/default", "nsg");
+    let network = Network::compile(&sketch.estate());
+    let vantage = network.find_vantage("vm-linked").unwrap();
+    let cluster = sketch.id(Kind::ManagedCluster, "b");
+    let found = explain::explain(&network, vantage, &cluster).unwrap();
+    let fixes = fixes(&network, &found);
+    let fix = fixes.iter().find(|fix| fix.title.starts_with("allow ")).unwrap();
+    let typed: Vec<&str> = fix
+        .commands
+        .iter()
+        .filter(|command| command.tool == Tool::Az)
+        .map(|command| command.text.split(" --direction").next().unwrap())
+        .collect();
+    let of = "-g rg --nsg-name nsg -n";
+    assert_eq!(
+        typed,
+        [
+            format!("az network nsg rule update {of} rule-101 --priority 102"),
+            format!("az network nsg rule update {of} rule-100 --priority 101"),
+            format!("az network nsg rule create {of} AllowApiServerOut-10-224-0-5 --priority 100"),
+        ]
+    );
 }
 
 /// What of a command the manual does not have.

@@ -252,7 +252,7 @@ fn ways(story: &mut Story<'_>) {
     story.cure("vm-behind-led", "a", "PEERING_REFUSES_FORWARDED_TRAFFIC", forwarded);
 
     let rule = json!({
-        "priority": 200, "direction": "Outbound", "access": "Deny", "protocol": "Tcp", "sourceAddressPrefix": "*",
+        "priority": 100, "direction": "Outbound", "access": "Deny", "protocol": "Tcp", "sourceAddressPrefix": "*",
         "sourcePortRange": "*", "destinationAddressPrefix": "*", "destinationPortRange": "443",
     });
     let group = arm.put("networkSecurityGroups/guard", &json!({}));
