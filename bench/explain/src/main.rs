@@ -78,16 +78,18 @@ fn main() -> anyhow::Result<()> {
     for size in sizes {
         changes.push((size, measure(size, &mut out)?));
     }
-    writeln!(out, "\none change, everything answered again, in milliseconds\nclusters{}", names())?;
-    for (size, times) in changes {
-        let times: String = times.iter().map(|time| format!("{:10.1}", time.as_secs_f64() * 1e3)).collect();
-        writeln!(out, "{size:8}{times}")?;
+    write!(out, "\none change, everything answered again, in milliseconds\nclusters")?;
+    for (name, ..) in EDITS {
+        write!(out, "{name:>10}")?;
     }
+    for (size, times) in changes {
+        write!(out, "\n{size:8}")?;
+        for time in times {
+            write!(out, "{:10.1}", time.as_secs_f64() * 1e3)?;
+        }
+    }
+    writeln!(out)?;
     Ok(())
-}
-
-fn names() -> String {
-    EDITS.iter().map(|(name, ..)| format!("{name:>10}")).collect()
 }
 
 fn measure(clusters: usize, out: &mut impl Write) -> anyhow::Result<Vec<Duration>> {

@@ -11,8 +11,6 @@ use crate::place;
 
 /// The prefix length of a resolver endpoint's subnet: Azure's smallest.
 const RESOLVER_SUBNET_LEN: u8 = 28;
-/// Where user rules begin.
-
 pub(super) fn changes(edit: &Edit, estate: &Estate) -> Result<Vec<Change>, EditError> {
     let made = match edit {
         Edit::Link { zone, network } => {

@@ -75,6 +75,9 @@ pub(super) struct Relation {
     of_view: bool,
 }
 
+/// How many of the outcomes behind doors are looked through: a subnet has few groups of clusters.
+const RECENT: usize = 8;
+
 /// What the rows of a matrix are made from.
 pub(super) struct Maker<'a> {
     pub(super) network: &'a Network,
@@ -172,7 +175,8 @@ impl Maker<'_> {
             beyond,
             relations: HashMap::default(),
             ways: HashMap::default(),
-            behind: HashMap::default(),
+            doors: HashMap::default(),
+            recent: Vec::new(),
             manner,
             known,
         }
@@ -201,8 +205,9 @@ struct Asking<'a> {
     beyond: &'a [At],
     relations: HashMap<At, Relation>,
     ways: HashMap<Ipv4Addr, (Way, Option<ResourceId>)>,
-    /// The outcomes behind a door, which all have that agree in the rest.
-    behind: HashMap<(Door, Key), Option<Outcome>>,
+    doors: HashMap<Door, (Way, bool)>,
+    /// The outcomes behind doors, which all have that agree in the rest: neighbours follow each other.
+    recent: Vec<(Door, Key, Option<Outcome>)>,
     manner: Manner,
     known: &'a mut HashMap<Circumstances, Option<Outcome>>,
 }
@@ -223,8 +228,9 @@ impl Asking<'_> {
             Some(group) => self.view.groups[group as usize].0,
             None => (facts.group, (Leads::Unnamed, Leads::Unnamed)),
         };
-        let door = facts.door.map(|door| (door, key));
-        if let Some(known) = door.and_then(|door| self.behind.get(&door)) {
+        let recent = self.recent.iter().rev().take(RECENT);
+        if let Some((.., known)) = recent.into_iter().find(|(door, held, _)| Some(*door) == facts.door && *held == key)
+        {
             return *known;
         }
         // While a cluster is stopped neither names nor ways decide.
@@ -237,9 +243,7 @@ impl Asking<'_> {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(slot) => *slot.insert(outcome(maker.network, self.vantage, &facts.cluster.id)),
         };
-        if let Some(door) = door {
-            self.behind.insert(door, outcome);
-        }
+        self.recent.extend(facts.door.map(|door| (door, key, outcome)));
         outcome
     }
 
@@ -247,35 +251,47 @@ impl Asking<'_> {
         *self.here.get_or_init(|| place::network_of(self.maker.network, self.vantage))
     }
 
-    /// How the way to a cluster's address ends, and whether at this cluster.
+    /// How the way to a cluster's address ends, and whether at this cluster: one way leads to all
+    /// behind the same door.
     fn way(&mut self, facts: &Facts, address: Ipv4Addr) -> (Way, bool) {
-        let (way, reached) = self.way_to(address);
+        if let Some(door) = facts.door {
+            if let Some(known) = self.doors.get(&door) {
+                return *known;
+            }
+            let (way, reached) = self.way_to(address);
+            let way = (way, reached.as_ref() == Some(&facts.cluster.id));
+            self.doors.insert(door, way);
+            return way;
+        }
+        if !self.ways.contains_key(&address) {
+            let way = self.way_to(address);
+            self.ways.insert(address, way);
+        }
+        let (way, reached) = &self.ways[&address];
         (*way, reached.as_ref() == Some(&facts.cluster.id))
     }
 
-    fn way_to(&mut self, address: Ipv4Addr) -> &(Way, Option<ResourceId>) {
+    fn way_to(&self, address: Ipv4Addr) -> (Way, Option<ResourceId>) {
         let (network, vantage) = (self.maker.network, self.vantage);
-        self.ways.entry(address).or_insert_with(|| {
-            let end = match self.from.get_or_init(|| network.standpoint(vantage)) {
-                Ok(from) => network.connect_from(from, address, aks::API_SERVER_PORT),
-                Err(nowhere) => nowhere.clone(),
-            };
-            let detail = match &end {
-                Disposition::PeeringBlocks { why, .. } => *why as u8,
-                Disposition::EndpointNotApproved { status, .. } => match status {
-                    ConnectionStatus::Rejected => 1,
-                    ConnectionStatus::Disconnected => 2,
-                    ConnectionStatus::Approved | ConnectionStatus::Pending => 0,
-                },
-                Disposition::MachineStopped { interface } => u8::from(vantage.resource() == Some(interface)),
-                _ => 0,
-            };
-            let reached = match &end {
-                Disposition::Connected { cluster, .. } => Some(cluster.clone()),
-                _ => None,
-            };
-            ((discriminant(&end), detail), reached)
-        })
+        let end = match self.from.get_or_init(|| network.standpoint(vantage)) {
+            Ok(from) => network.connect_from(from, address, aks::API_SERVER_PORT),
+            Err(nowhere) => nowhere.clone(),
+        };
+        let detail = match &end {
+            Disposition::PeeringBlocks { why, .. } => *why as u8,
+            Disposition::EndpointNotApproved { status, .. } => match status {
+                ConnectionStatus::Rejected => 1,
+                ConnectionStatus::Disconnected => 2,
+                ConnectionStatus::Approved | ConnectionStatus::Pending => 0,
+            },
+            Disposition::MachineStopped { interface } => u8::from(vantage.resource() == Some(interface)),
+            _ => 0,
+        };
+        let way = (discriminant(&end), detail);
+        match end {
+            Disposition::Connected { cluster, .. } => (way, Some(cluster)),
+            _ => (way, None),
+        }
     }
 
     /// How the cluster's network lies to the client's. The network's, but for whether the client's own
