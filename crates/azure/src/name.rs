@@ -76,6 +76,14 @@ impl DnsName {
         if rest.is_empty() { Some("") } else { rest.strip_suffix('.') }
     }
 
+    /// Whether a private DNS zone of this name is one of Private Link's, whose links alone have a
+    /// `resolutionPolicy` (documentation "Fallback to internet for Azure Private DNS zones" and
+    /// "Troubleshoot Azure Private DNS zone overrides": `privatelink.*` only). The zones that AKS makes, and those
+    /// of its users, may have a label before that.
+    pub fn is_private_link(&self) -> bool {
+        self.0.split('.').rev().skip(1).any(|label| label == "privatelink")
+    }
+
     /// Whether this name is `zone` or lies below it.
     pub fn is_within(&self, zone: &Self) -> bool {
         self.relative_to(zone).is_some()

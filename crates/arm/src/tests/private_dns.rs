@@ -98,7 +98,7 @@ async fn a_network_is_linked_once_to_a_zone_of_a_name_and_registers_in_one_zone(
     let links = format!("{ZONE}/virtualNetworkLinks");
     let made = lab.made(&format!("{links}/l"), link(&first, true)).await;
     assert_eq!(made["properties"]["virtualNetworkLinkState"], "Completed");
-    assert_eq!(made["properties"]["resolutionPolicy"], "Default");
+    assert_eq!(made["properties"].get("resolutionPolicy"), None);
     assert_eq!(lab.put(&format!("{links}/again"), link(&first, false)).await.code(), (409, "Conflict"));
 
     let namesake = ZONE.replace("/rg/", "/other/");
@@ -119,10 +119,35 @@ async fn a_network_is_linked_once_to_a_zone_of_a_name_and_registers_in_one_zone(
     assert_eq!(lab.put(&format!("{links}/x"), link(&format!("{second}x"), false)).await.code(), (400, "BadRequest"));
     assert_eq!(lab.put(&format!("{links}/x"), json!({"location": "global"})).await.code(), (400, "BadRequest"));
 
-    let redirected = json!({"properties": {"resolutionPolicy": "NxDomainRedirect", "registrationEnabled": false}});
-    let patched = lab.send("PATCH", &format!("{links}/l"), redirected, &[]).await;
-    assert_eq!((patched.status, &patched.body["properties"]["resolutionPolicy"]), (200, &json!("NxDomainRedirect")));
+    let patched =
+        lab.send("PATCH", &format!("{links}/l"), json!({"properties": {"registrationEnabled": false}}), &[]).await;
+    assert_eq!(patched.status, 200);
     lab.made(&format!("{below}/virtualNetworkLinks/l"), link(&first, true)).await;
+}
+
+#[tokio::test]
+async fn only_links_of_private_link_zones_have_a_resolution_policy() {
+    let lab = zone().await;
+    let network = network(&lab, "v").await;
+    let with = |policy: &str| {
+        let mut document = link(&network, false);
+        document["properties"]["resolutionPolicy"] = json!(policy);
+        document
+    };
+    for policy in ["NxDomainRedirect", "Default"] {
+        let refused = lab.put(&format!("{ZONE}/virtualNetworkLinks/l"), with(policy)).await;
+        assert_eq!(
+            lab.words(&refused),
+            "400 BadRequest: The ResolutionPolicy property is applicable exclusively to private link zones"
+        );
+    }
+    let zone = format!("{NETWORK}/privateDnsZones/privatelink.japaneast.azmk8s.io");
+    lab.made(&zone, json!({"location": "global"})).await;
+    let made = lab.made(&format!("{zone}/virtualNetworkLinks/l"), link(&network, false)).await;
+    assert_eq!(made["properties"]["resolutionPolicy"], "Default");
+    let redirected = json!({"properties": {"resolutionPolicy": "NxDomainRedirect"}});
+    let patched = lab.send("PATCH", &format!("{zone}/virtualNetworkLinks/l"), redirected, &[]).await;
+    assert_eq!((patched.status, &patched.body["properties"]["resolutionPolicy"]), (200, &json!("NxDomainRedirect")));
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ pub fn lower(id: &ResourceId, document: &Value, hidden: &Value) -> (Model, Vec<F
         },
         Kind::PrivateEndpoint => Some(Model::PrivateEndpoint(private_endpoint(properties, Json::new(hidden)))),
         Kind::PrivateDnsZone => id.name().parse().ok().map(|name| Model::PrivateDnsZone(PrivateDnsZone { name })),
-        Kind::VirtualNetworkLink => link(properties).map(Model::VirtualNetworkLink),
+        Kind::VirtualNetworkLink => link(id, properties).map(Model::VirtualNetworkLink),
         kind if kind.is_record_set() => Some(Model::RecordSet(record_set(kind, properties))),
         Kind::ManagedCluster => Some(Model::ManagedCluster(cluster(id, properties, Json::new(hidden)))),
         Kind::AgentPool => Some(Model::AgentPool(agent_pool(properties, Json::new(hidden)))),
@@ -166,9 +166,12 @@ fn private_endpoint(properties: Json<'_>, hidden: Json<'_>) -> PrivateEndpoint {
     }
 }
 
-fn link(properties: Json<'_>) -> Option<VirtualNetworkLink> {
+/// A link. Zones that are not Private Link's heed no resolution policy, whatever a description of them says.
+fn link(id: &ResourceId, properties: Json<'_>) -> Option<VirtualNetworkLink> {
+    let zone = id.parent().and_then(|zone| zone.name().parse::<DnsName>().ok());
+    let says = |text: &str| text.eq_ignore_ascii_case("NxDomainRedirect");
     let redirect =
-        properties.get("resolutionPolicy").text().is_some_and(|text| text.eq_ignore_ascii_case("NxDomainRedirect"));
+        properties.get("resolutionPolicy").text().is_some_and(says) && zone.is_some_and(|zone| zone.is_private_link());
     Some(VirtualNetworkLink {
         virtual_network: properties.get("virtualNetwork").id()?,
         registration_enabled: properties.get("registrationEnabled").flag().unwrap_or(false),

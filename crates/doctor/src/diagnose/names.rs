@@ -224,7 +224,7 @@ fn missing_record(seen: &Observations, name: &NameObservation, answer: &ServerAn
         finding
             .seen(format!("the name's own zone would be {own}; {zone} shadows it"))
             .command("link the name's own zone as well", fix::link(&seen.target, own))
-            .fix("or remove the other zone's link, or set its `resolutionPolicy` to `NxDomainRedirect`")
+            .fix("or remove the other zone's link")
     };
     finding.may_be(behind::NO_RECORD)
 }

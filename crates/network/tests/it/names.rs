@@ -41,19 +41,20 @@ fn the_longest_linked_zone_is_the_only_one_asked() {
 }
 
 #[test]
-fn an_empty_linked_zone_shadows_public_dns_unless_the_link_redirects() {
-    let zone = "hcp.japaneast.azmk8s.io";
-    let with = |options: Value| {
-        let sketch = Sketch::new()
-            .network("aks", "10.224.0.0/16")
-            .private_cluster("a", "aks", "10.224.0.4", true)
-            .network("v", "10.0.0.0/16")
-            .zone(zone)
-            .link(zone, "v", options);
-        ask(&sketch, Some("v"), "a.hcp.japaneast.azmk8s.io")
+fn an_empty_linked_zone_shadows_public_dns_unless_it_is_of_private_link_and_the_link_redirects() {
+    let with = |zone: &str, options: Value| {
+        let name = format!("a.{zone}");
+        let sketch = Sketch::new().network("aks", "10.224.0.0/16").private_cluster("a", "aks", "10.224.0.4", true);
+        let cluster = sketch.id(Kind::ManagedCluster, "a");
+        let sketch = sketch.amend(cluster, json!({"fqdn": name})).network("v", "10.0.0.0/16").zone(zone);
+        ask(&sketch.link(zone, "v", options), Some("v"), &name)
     };
-    assert_eq!(with(json!({})).outcome, Outcome::NxDomain);
-    assert_eq!(addresses(&with(json!({"resolutionPolicy": "NxDomainRedirect"}))), ["10.224.0.4"]);
+    let redirect = || json!({"resolutionPolicy": "NxDomainRedirect"});
+    let (plain, private_link) = ("hcp.japaneast.azmk8s.io", "privatelink.japaneast.azmk8s.io");
+    assert_eq!(with(plain, json!({})).outcome, Outcome::NxDomain);
+    assert_eq!(with(plain, redirect()).outcome, Outcome::NxDomain);
+    assert_eq!(with(private_link, json!({})).outcome, Outcome::NxDomain);
+    assert_eq!(addresses(&with(private_link, redirect())), ["10.224.0.4"]);
 }
 
 #[test]

@@ -79,10 +79,17 @@ fn an_empty_zone_hides_public_names_unless_its_link_falls_back() {
 fn a_private_link_zone_falls_back_to_public_names_if_its_link_says_so() {
     let Some(lab) = Lab::with_group() else { return };
     network(&lab);
+    let policy = "-n v -v v -e false --resolution-policy NxDomainRedirect";
+    lab.az("network private-dns zone create -g rg -n corp.example");
+    says(
+        &lab.az_refused(&format!("network private-dns link vnet create -g rg -z corp.example {policy}")),
+        &["(BadRequest) The ResolutionPolicy property is applicable exclusively to private link zones"],
+    );
+    lab.az("network private-dns zone delete -g rg -n corp.example --yes");
     lab.az("network private-dns zone create -g rg -n privatelink.japaneast.azmk8s.io");
     let link = "-g rg -z privatelink.japaneast.azmk8s.io -n v";
-    let made = lab
-        .az(&format!("network private-dns link vnet create {link} -v v -e false --resolution-policy NxDomainRedirect"));
+    let made =
+        lab.az(&format!("network private-dns link vnet create -g rg -z privatelink.japaneast.azmk8s.io {policy}"));
     assert_eq!(
         (&made["resolutionPolicy"], &made["virtualNetworkLinkState"]),
         (&json!("NxDomainRedirect"), &json!("Completed"))

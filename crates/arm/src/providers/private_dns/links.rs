@@ -15,7 +15,7 @@ impl Provider for VirtualNetworkLinks {
         let zone = id.parent().unwrap_or_else(|| id.clone());
         let mut draft = Draft::new(request, existing);
         draft.default("registrationEnabled", json!(false));
-        draft.default("resolutionPolicy", json!("Default"));
+        set_policy(&mut draft, &zone, existing)?;
         draft.set("virtualNetworkLinkState", json!("Completed"));
         let properties = Value::Object(draft.properties().clone());
         let reader = Json::new(&properties);
@@ -49,6 +49,27 @@ impl Provider for VirtualNetworkLinks {
     fn renders_verbatim(&self) -> bool {
         true
     }
+}
+
+/// Only links of Private Link's zones have a resolution policy (documentation "Troubleshoot Azure Private DNS
+/// zone overrides", Azure/Azure-Landing-Zones#4088: any value is refused elsewhere).
+fn set_policy(draft: &mut Draft, zone: &ResourceId, existing: Option<&Resource>) -> Result<(), ArmError> {
+    const POLICY: &str = "resolutionPolicy";
+    if DnsName::parse(zone.name()).is_ok_and(|zone| zone.is_private_link()) {
+        draft.default(POLICY, json!("Default"));
+        return Ok(());
+    }
+    let asked = draft.properties().get(POLICY).filter(|asked| !asked.is_null());
+    // What stands may be older than this rule.
+    let stands =
+        existing.is_some_and(|existing| existing.document().value().pointer("/properties/resolutionPolicy") == asked);
+    if asked.is_none() || stands {
+        return Ok(());
+    }
+    Err(ArmError::bad_request(
+        "BadRequest",
+        "The ResolutionPolicy property is applicable exclusively to private link zones",
+    ))
 }
 
 /// A network has one link to a zone, asks one zone of a name, and registers in one zone.
