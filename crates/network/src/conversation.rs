@@ -2,7 +2,8 @@
 //!
 //! A connection comes about only when both do. What leaves for the Internet is translated to a
 //! public address at the interface it leaves from, so that replies come back to that interface; an
-//! appliance is taken to translate what it sends out, since Azure drops it otherwise.
+//! appliance is taken to translate what leaves for the Internet from there, since Azure drops it
+//! otherwise, and to pass on everything else as it is.
 
 use std::net::Ipv4Addr;
 

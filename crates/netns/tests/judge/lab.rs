@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use dns::{CurrentNetwork, ServedView};
 use netns::{Applied, Fabric};
 use network::{
-    AZURE_DNS, Network,
+    AZURE_DNS, EffectiveRoute, Network, NextHop, ResourceId,
     plan::{self, Listener, PUBLIC_DNS, Place, Plan, Step},
 };
 use socket2::{Domain, Protocol, Socket, Type};
@@ -25,10 +25,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{MACHINE_PORT, NAME_PORT};
 
-/// What an appliance's owner sets up.
-const MASQUERADE: &str = "add table ip appliance; add chain ip appliance out { type nat hook postrouting priority 100; }; \
-    add rule ip appliance out ip daddr != { 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 } masquerade";
-
 /// A fabric with a network in it.
 pub(crate) struct Lab {
     fabric: Fabric,
@@ -37,6 +33,8 @@ pub(crate) struct Lab {
     dns: dns::Server,
     views: BTreeMap<(Place, SocketAddrV4), ServedView>,
     staff: BTreeMap<Place, Staff>,
+    /// What machines do to the sources of what they send.
+    translations: BTreeMap<Place, String>,
     servers: BTreeMap<(Place, SocketAddrV4), Staff>,
 }
 
@@ -62,6 +60,7 @@ impl Lab {
             dns,
             views: BTreeMap::new(),
             staff: BTreeMap::new(),
+            translations: BTreeMap::new(),
             servers: BTreeMap::new(),
         }
     }
@@ -87,7 +86,10 @@ impl Lab {
                     self.views.remove(&key);
                     self.servers.remove(&key);
                 }
-                Step::RemoveNamespace(place) => _ = self.staff.remove(place),
+                Step::RemoveNamespace(place) => {
+                    self.staff.remove(place);
+                    self.translations.remove(place);
+                }
                 _ => {}
             }
         }
@@ -120,6 +122,9 @@ impl Lab {
                 Place::Client(id) if at_site(id) => (id, PUBLIC_DNS),
                 _ => continue,
             };
+            if let Some(rules) = masquerade(network, who) {
+                self.translate(place, rules).await;
+            }
             if !self.staff.contains_key(place) {
                 let staff = self.man(place, who.name(), asks).await;
                 self.staff.insert(place.clone(), staff);
@@ -132,12 +137,18 @@ impl Lab {
         crate::common::at(&self.fabric, place, act).await
     }
 
-    /// Puts servers at a machine. One that forwards translates what it sends to the Internet, as
-    /// Azure asks of appliances.
+    /// Has a machine translate what leaves for the Internet from there.
+    async fn translate(&mut self, place: &Place, rules: String) {
+        if self.translations.get(place) != Some(&rules) {
+            let set = self.at(place, || Command::new("nft").arg(&rules).status().expect("nft")).await;
+            assert!(set.success(), "nft {rules}");
+            self.translations.insert(place.clone(), rules);
+        }
+    }
+
+    /// Puts servers at a machine.
     async fn man(&self, place: &Place, who: &str, asks: Ipv4Addr) -> Staff {
         let sockets = self.at(place, move || {
-            let masquerade = Command::new("nft").arg(MASQUERADE).status().expect("nft");
-            assert!(masquerade.success(), "nft");
             let any = |port| SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
             let words = socket(Type::STREAM, any(MACHINE_PORT));
             let names = socket(Type::STREAM, any(NAME_PORT));
@@ -173,6 +184,27 @@ async fn say(listener: TcpListener, who: String) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let _ = stream.write_all(who.as_bytes()).await;
     }
+}
+
+/// What the owner of a machine that may be an appliance sets up there: Azure translates for nobody what is not the
+/// machine's own, so that the machine does where its routes lead to the Internet, and passes on as it
+/// is what they lead to another machine. Rules stand in the order in which routes are looked up.
+fn masquerade(network: &Network, interface: &ResourceId) -> Option<String> {
+    let mut interfaces = network.virtual_networks().values().flat_map(|held| held.interfaces.values());
+    let subnet = &interfaces.find(|held| held.id == *interface)?.subnet;
+    let rule = |route: &EffectiveRoute| {
+        let leaves = route.next_hop == NextHop::Internet;
+        format!(
+            "add rule ip appliance out ip daddr {} {}; ",
+            route.prefix,
+            if leaves { "masquerade" } else { "return" }
+        )
+    };
+    let rules: String = network.effective_routes(subnet).iter().map(rule).collect();
+    Some(format!(
+        "add table ip appliance; add chain ip appliance out {{ type nat hook postrouting priority 100; }}; \
+         flush chain ip appliance out; {rules}"
+    ))
 }
 
 /// Says which cluster was come to.

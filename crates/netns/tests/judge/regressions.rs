@@ -182,3 +182,18 @@ fn a_reply_needs_the_leave_of_an_appliance_that_never_saw_the_request() {
         ],
     );
 }
+
+#[test]
+fn of_several_appliances_on_the_way_to_the_internet_the_last_translates() {
+    let chain = [
+        peering(2, 0, true),
+        peering(0, 1, true),
+        routes(2, 1, &[("198.18.0.1/32", "10.0.0.5")]),
+        routes(0, 0, &[("198.18.0.1/32", "10.1.0.5")]),
+        Piece::PublicCluster { running: true, ranges: &[] },
+    ];
+    // The last one has no way back to a network that it is no peer of, until a route names one.
+    holds("lost", &[0, 1, 2], &chain);
+    let back = routes(1, 0, &[("10.2.0.0/16", "10.0.0.5")]);
+    holds("chain", &[0, 1, 2], &[chain.as_slice(), &[back]].concat());
+}
