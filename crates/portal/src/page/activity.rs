@@ -15,14 +15,16 @@ pub fn activity(reader: &Reader, number: u64, operations: &[Operation]) -> Page 
                 table #operations {
                     thead { tr {
                         th scope="col" { (reader.say("Operation", "操作名")) } th scope="col" { (reader.say("Resource", "リソース")) }
-                        th scope="col" { (reader.say("Status", "状態")) } th scope="col" { (reader.say("Started", "開始")) } th scope="col" { (reader.say("Ended", "終了")) }
+                        th scope="col" { (reader.say("Status", "状態")) } th scope="col" { (reader.say("Started (UTC)", "開始 (UTC)")) } th scope="col" { (reader.say("Ended (UTC)", "終了 (UTC)")) }
                     } }
                     tbody { @for operation in operations { tr {
-                        th scope="row" { (operation.name) }
+                        th scope="row" {
+                            @for (index, part) in operation.name.split('/').enumerate() { @if index > 0 { "/" wbr; } (part) }
+                        }
                         td { (link(&operation.resource)) }
                         td { (state(reader, &operation.state)) }
-                        td { time { (operation.started) } }
-                        td { @if let Some(ended) = &operation.ended { time { (ended) } } @else { "–" } }
+                        td { (time(&operation.started)) }
+                        td { @if let Some(ended) = &operation.ended { (time(ended)) } @else { "–" } }
                     } } }
                 }
             }
@@ -46,4 +48,11 @@ fn state(reader: &Reader, state: &OperationState) -> Markup {
             OperationState::Failed(refusal) => { span.mark.no { (reader.say("Failed", "失敗")) } " " code.code { (refusal.code) } " " (refusal.message) },
         }
     }
+}
+
+/// A time of RFC 3339 in UTC, to the second.
+fn time(text: &str) -> Markup {
+    let (day, clock) = text.split_once('T').unwrap_or((text, ""));
+    let to_the_second = clock.split(['.', 'Z']).next().unwrap_or_default();
+    html! { time datetime=(text) { (day) " " (to_the_second) } }
 }

@@ -20,13 +20,13 @@ pub fn cluster(reader: &Reader, view: &Overview, refused: Option<Refusal>) -> Pa
         section aria-labelledby="essentials" {
             h2 #essentials { (reader.say("Essentials", "要点")) }
             dl.essentials {
-                (item(reader.say("API server address", "API サーバー アドレス"), &html! {
+                div.wide { dt { (reader.say("API server address", "API サーバー アドレス")) } dd {
                     @match &view.shown {
                         Some(shown) => { span #shown { (copied(reader, shown.as_str())) } },
                         None => "–",
                     }
                     p.why #because { (reader.say("This one, because ", "これが表示される理由: ")) (told::because(reader, view.because)) (reader.say(".", "。")) }
-                }))
+                } }
                 (item(reader.say("Resource group", "リソース グループ"), &html! { (view.group) }))
                 (item(reader.say("Power state", "電源の状態"), &html! { span #power { (power(reader, view.running)) } }))
                 (item(reader.say("Provisioning state", "プロビジョニングの状態"), &html! { (told::provisioning(reader, &view.provisioning)) }))
@@ -95,6 +95,7 @@ fn commands(reader: &Reader, view: &Overview) -> Markup {
     html! {
         div.commands role="group" aria-label=(reader.say("Commands", "コマンド")) {
             a.button href=(href("/kubernetes", &[("id", view.id.as_str())])) { (reader.say("Kubernetes resources", "Kubernetes リソース")) }
+            a.button href="#connect" { (reader.say("Connect", "接続")) }
             @if view.running {
                 (button("stop", reader.say("Stop", "停止")))
             } @else {

@@ -115,7 +115,7 @@ pub fn document(reader: &Reader, page: &Page) -> Markup {
             span #live role="status" aria-live="polite"
                 data-live=(language.say("live", "ライブ更新中"))
                 data-lost=(language.say("the lab does not answer", "ラボが応答しません")) {}
-            " "
+            " · "
             span { (language.say("revision ", "リビジョン ")) (reader.revision) }
         }
         // Before anything is drawn: the script says how large the picture is.

@@ -94,6 +94,7 @@ pub fn network(reader: &Reader, view: &View) -> Page {
         }
         section aria-labelledby="inside" {
             h2 #inside { (reader.say("Connected devices", "接続済みデバイス")) }
+            @if view.endpoints.is_empty() && view.interfaces.is_empty() { p { (reader.say("none", "なし")) } } @else {
             div.scroll tabindex="0" role="group" aria-labelledby="inside" { table {
                 thead { tr { th scope="col" { (reader.say("Address", "アドレス")) } th scope="col" { (reader.say("Device", "デバイス")) } th scope="col" { (reader.say("Leads to", "接続先")) } } }
                 tbody {
@@ -107,6 +108,7 @@ pub fn network(reader: &Reader, view: &View) -> Page {
                     } }
                 }
             } }
+            }
         }
     };
     Page {

@@ -96,13 +96,19 @@ pub(super) const fn role_word(role: Role) -> &'static str {
     }
 }
 
+/// A vantage's name; the Internet's in the reader's language.
+pub(super) fn vantage_name(reader: &Reader, vantage: &Vantage) -> String {
+    match vantage {
+        Vantage::Internet => vantage_kind(reader, vantage).to_owned(),
+        other => other.name(),
+    }
+}
+
 /// A vantage's name and what it is.
 pub(super) fn vantage(reader: &Reader, vantage: &Vantage) -> Markup {
     html! {
-        @match vantage {
-            Vantage::Internet => { (reader.say("Internet", "インターネット")) },
-            other => { (other.name()) " " span.quiet { (vantage_kind(reader, other)) } },
-        }
+        (vantage_name(reader, vantage))
+        @if *vantage != Vantage::Internet { " " span.quiet { (vantage_kind(reader, vantage)) } }
     }
 }
 

@@ -7,7 +7,7 @@ use network::{Network, Vantage};
 
 use super::{
     Page, Reader, Section,
-    parts::{link, mark, vantage, verdict, verdict_class},
+    parts::{link, mark, vantage, vantage_name, verdict, verdict_class},
     picture::drawing,
     question::{addresses, choice},
     told,
@@ -76,7 +76,7 @@ pub fn path(
         }
     };
     Page {
-        title: format!("{} → {}", asked.vantage.name(), view.id.name()),
+        title: format!("{} → {}", vantage_name(reader, asked.vantage), view.id.name()),
         kind: reader.language.say("Path", "経路"),
         section: Section::Topology,
         refused: None,

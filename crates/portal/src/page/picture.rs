@@ -4,9 +4,12 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::{Page, Reader, Section, parts::vantage_kind};
-use crate::view::{
-    path::{Path, Spot},
-    picture::{Frame, Line, LineKind, Node, Picture, Title},
+use crate::{
+    language::Language,
+    view::{
+        path::{Path, Spot},
+        picture::{Frame, Line, LineKind, Node, Picture, Title},
+    },
 };
 
 /// The rules of the picture, which the page's style sheet ends with.
@@ -14,6 +17,8 @@ const STYLE: &str = include_str!("../../assets/picture.css");
 /// Characters that a box has room for, in a title and in a line.
 const TITLE_CHARS: usize = 22;
 const LINE_CHARS: usize = 30;
+/// How far a ring stands off its box.
+const RING: i32 = 4;
 /// The room that a page mostly has for a picture: so no script has to ask the browser before it is drawn.
 const ROOM: (i32, i32) = (1220, 675);
 /// Smaller than this a picture cannot be read: it opens larger, and is moved. Percent; `portal.js` has it too.
@@ -120,7 +125,15 @@ fn boxed(reader: &Reader, node: &Node, far: bool) -> Markup {
     };
     let wide = if matches!(node.spot, Spot::Zone(_)) { 2 } else { 1 };
     let zone_has = node.zone_has.map(|(records, links)| {
-        format!("{records} {}, {links} {}", reader.say("record sets", "レコード セット"), reader.say("links", "リンク"))
+        let of = |count: usize, one: &'static str, many: &'static str| if count == 1 { one } else { many };
+        match reader.language {
+            Language::English => format!(
+                "{records} {}, {links} {}",
+                of(records, "record set", "record sets"),
+                of(links, "link", "links")
+            ),
+            Language::Japanese => format!("レコード セット {records}、リンク {links}"),
+        }
     });
     let outside = match &node.spot {
         Spot::Outside(held) => Some(vantage_kind(reader, held)),
@@ -168,7 +181,7 @@ fn way(picture: &Picture, path: &Path) -> Markup {
         let Some(next) = step.spot.as_ref().and_then(|spot| picture.node(spot)) else { continue };
         let from = if step.about_name { &mut asked } else { &mut here };
         if let Some(from) = from.filter(|from| from.spot != next.spot) {
-            legs.push((number, step.about_name, from.centre(), next.centre()));
+            legs.push((number, step.about_name, border(from, next.centre()), border(next, from.centre())));
         }
         *from = Some(next);
     }
@@ -186,8 +199,20 @@ fn way(picture: &Picture, path: &Path) -> Markup {
     }
 }
 
+/// Where a line from a box's middle towards a point leaves it, so that the line covers no text.
+fn border(node: &Node, towards: (i32, i32)) -> (i32, i32) {
+    let (x, y) = node.centre();
+    let (along, down) = (towards.0 - x, towards.1 - y);
+    let (half_w, half_h) = (node.w / 2 + RING, node.h / 2 + RING);
+    if along.abs() * half_h > down.abs() * half_w {
+        (x + half_w * along.signum(), y + down * half_w / along.abs())
+    } else {
+        (x + along * half_h / down.abs().max(1), y + half_h * down.signum())
+    }
+}
+
 fn ring(node: &Node, class: &str) -> Markup {
-    let (x, y, w, h) = (node.x - 4, node.y - 4, node.w + 8, node.h + 8);
+    let (x, y, w, h) = (node.x - RING, node.y - RING, node.w + 2 * RING, node.h + 2 * RING);
     html! {
         rect class={ "ring " (class) } x=(x) y=(y) width=(w) height=(h) rx="8" {}
         @if class != "start" {

@@ -6,7 +6,7 @@ use network::{Network, Vantage};
 
 use super::{
     Reader,
-    parts::{role, role_word, vantage_kind},
+    parts::{role, role_word, vantage_kind, vantage_name},
 };
 use crate::view::{
     cluster::Overview,
@@ -31,7 +31,7 @@ pub fn places(reader: &Reader, choices: &Choices) -> Markup {
     html! {
         @for place in &choices.places {
             option value=(place.key()) selected[Some(place) == choices.chosen.as_ref()] {
-                (place.name()) " (" (vantage_kind(reader, place)) ")"
+                (vantage_name(reader, place)) @if *place != Vantage::Internet { " (" (vantage_kind(reader, place)) ")" }
             }
         }
         @if choices.found > CHOICES_MAX {

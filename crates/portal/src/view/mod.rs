@@ -10,6 +10,7 @@ pub mod path;
 pub mod picture;
 pub mod seen;
 pub mod vantages;
+mod wiring;
 pub mod zone;
 
 use azure::ResourceId;

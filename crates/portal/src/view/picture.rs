@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use azure::{Kind, ResourceId};
 use network::{Network, Vantage, VirtualNetwork};
 
-use super::path::Spot;
+use super::{path::Spot, wiring};
 
 const BOX_W: i32 = 190;
 const BOX_H: i32 = 66;
-const GAP: i32 = 24;
+pub(super) const GAP: i32 = 24;
 const RAIL: i32 = 18;
 const PAD: i32 = 18;
 const HEAD: i32 = 26;
@@ -144,7 +144,7 @@ impl Picture {
 
     fn line(&mut self, kind: LineKind, from: &Spot, to: &Spot) {
         if let (Some(from), Some(to)) = (self.node(from), self.node(to)) {
-            let points = vec![from.centre(), to.centre()];
+            let points = wiring::between(&self.frames, from, to, self.lines.len());
             self.lines.push(Line { kind, points });
         }
     }
@@ -255,7 +255,10 @@ fn groups(network: &Network) -> Vec<Group<'_>> {
         if hubs.iter().any(|hub| hub.id == held.id) {
             continue;
         }
-        match hubs.iter().position(|hub| held.peers.iter().any(|peer| peer.network == hub.id)) {
+        // Either half of a peering is drawn.
+        let names =
+            |one: &VirtualNetwork, other: &VirtualNetwork| one.peers.iter().any(|peer| peer.network == other.id);
+        match hubs.iter().position(|hub| names(held, hub) || names(hub, held)) {
             Some(hub) => groups[hub].spokes.push(held),
             None => apart.spokes.push(held),
         }

@@ -105,7 +105,7 @@ fn a_path_is_told_step_by_step_and_a_what_if_says_for_whom_it_changes() {
 }
 
 #[test]
-fn the_picture_groups_spokes_around_hubs_and_nothing_overlaps() {
+fn the_picture_groups_spokes_around_hubs_and_nothing_overlaps_nor_goes_behind_a_box() {
     let spokes = (0..490).fold(Sketch::new().network("hub", "10.0.0.0/16"), |sketch, index| {
         let (name, hub) = (format!("spoke{index}"), if index % 3 == 0 { "hub-2" } else { "hub" });
         let sketch = if index == 0 { sketch.network("hub-2", "10.255.0.0/16").peering("hub", "hub-2") } else { sketch };
@@ -127,6 +127,20 @@ fn the_picture_groups_spokes_around_hubs_and_nothing_overlaps() {
                     || one.y + one.h <= other.y
                     || other.y + other.h <= one.y;
                 assert!(apart, "{} is under {}", one.title, other.title);
+            }
+        }
+        for line in &view.lines {
+            for leg in line.points.windows(2) {
+                let [(ax, ay), (bx, by)] = *leg else { unreachable!() };
+                assert!(ax == bx || ay == by, "{line:?} slants");
+                let behind = |node: &&picture::Node| {
+                    ax.min(bx) < node.x + node.w
+                        && node.x < ax.max(bx)
+                        && ay.min(by) < node.y + node.h
+                        && node.y < ay.max(by)
+                };
+                let hidden = view.nodes.iter().find(behind);
+                assert!(hidden.is_none(), "{line:?} goes behind {hidden:?}");
             }
         }
         let ratio = f64::from(view.width) / f64::from(view.height);

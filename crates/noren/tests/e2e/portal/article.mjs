@@ -15,7 +15,7 @@ export default async function article({ origin, context, page, visit, accessible
   assert.match(why, /public FQDN is enabled/);
   await accessible(page, "/cluster");
   seen.pages["/cluster"] = await readyIn(page);
-  await page.screenshot({ path: join(screenshots, "portal-cluster.png") });
+  await page.screenshot({ path: join(screenshots, "portal-cluster.png"), clip: { x: 0, y: 0, width: 1280, height: 660 } });
   const fromInternet = () => page.locator("tr[data-vantage=internet]").innerText();
   assert.match(await fromInternet(), /resolves, does not connect 10\.224\.0\.\d+/);
   const record = await page.textContent("#records");
@@ -35,7 +35,6 @@ export default async function article({ origin, context, page, visit, accessible
   await page.selectOption("#if", offer);
   await page.click("form.bar button");
   await page.waitForSelector("#changed");
-  await page.screenshot({ path: join(screenshots, "portal-path.png") });
 
   // Somebody else looks on while A's public FQDN is turned off: address, zone and matrix follow by themselves.
   const [watching, matrix, zone] = [await context.newPage(), await context.newPage(), await context.newPage()];
@@ -92,7 +91,6 @@ export default async function article({ origin, context, page, visit, accessible
   await accessible(page, "/zone");
   await visit(page, "/topology", /Topology/);
   await page.click("[data-zoom='1.25']");
-  await page.screenshot({ path: join(screenshots, "portal-topology.png") });
   const file = await context.request.get(`${origin}/topology.svg`);
   assert.match(await file.text(), /^<svg .*<\/svg>$/s);
   await visit(page, "/activity", /Activity log/);

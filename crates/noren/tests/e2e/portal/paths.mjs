@@ -1,9 +1,10 @@
 // The path as a VPN client has it, and every what-if that is offered there.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 
 import { at, id } from "./browser.mjs";
 
-export default async function paths({ origin, page, accessible, b }) {
+export default async function paths({ origin, page, accessible, screenshots, a, b }) {
   await page.goto(origin + at("/path", id(b)));
   await page.selectOption("#from", await page.locator("#from option", { hasText: "VPN client" }).getAttribute("value"));
   await page.click("form.bar button");
@@ -24,4 +25,13 @@ export default async function paths({ origin, page, accessible, b }) {
     if (/^stop/.test(offer)) assert.match(changed, /Does not connect/);
     await accessible(page, `/path if ${offer}`);
   }
+
+  // By the public FQDN its packets get as far as the gateway's network; a peering would lead them on.
+  await page.goto(origin + at("/path", { ...id(a), from: "gw", by: "public" }));
+  await page.waitForSelector(".topology .ring.stopped");
+  const peer = page.locator("#if option", { hasText: /^peer office with/ }).first();
+  await page.selectOption("#if", await peer.getAttribute("value"));
+  await page.click("form.bar button");
+  await page.waitForSelector("#changed");
+  await page.locator("[data-pane]").screenshot({ path: join(screenshots, "portal-path.png") });
 }
