@@ -8,7 +8,7 @@ use crate::{
     language::Language,
     view::{
         path::{Path, Spot},
-        picture::{Frame, Line, LineKind, Node, Picture, Title},
+        picture::{Frame, LineKind, Node, Picture, Title},
     },
 };
 
@@ -91,10 +91,14 @@ fn lines(picture: &Picture, kind: LineKind) -> Markup {
         LineKind::Link => "zone-link",
         LineKind::Tunnel => "tunnel",
     };
-    let points = |line: &Line| line.points.iter().map(|(x, y)| format!("{x} {y}")).collect::<Vec<_>>().join("L");
     let of_kind = picture.lines.iter().filter(|line| line.kind == kind);
-    let way = of_kind.fold(String::new(), |way, line| way + "M" + &points(line));
+    let way = of_kind.fold(String::new(), |way, line| way + "M" + &joined(&line.points));
     html! { @if !way.is_empty() { path class={ "line " (class) } d=(way) {} } }
+}
+
+/// Points as a path's data has them.
+fn joined(points: &[(i32, i32)]) -> String {
+    points.iter().map(|(x, y)| format!("{x} {y}")).collect::<Vec<_>>().join("L")
 }
 
 fn framed(reader: &Reader, frame: &Frame) -> Markup {
@@ -181,7 +185,7 @@ fn way(picture: &Picture, path: &Path) -> Markup {
         let Some(next) = step.spot.as_ref().and_then(|spot| picture.node(spot)) else { continue };
         let from = if step.about_name { &mut asked } else { &mut here };
         if let Some(from) = from.filter(|from| from.spot != next.spot) {
-            legs.push((number, step.about_name, border(from, next.centre()), border(next, from.centre())));
+            legs.push((number, step.about_name, picture.way(from, next, number)));
         }
         *from = Some(next);
     }
@@ -189,9 +193,9 @@ fn way(picture: &Picture, path: &Path) -> Markup {
     let end = if name_alone { asked } else { here };
     html! {
         @if let Some(start) = picture.node(&path.start) { (ring(start, "start")) }
-        @for (number, about_name, from, to) in &legs {
-            line class={ "way " (if *about_name { "name" } else { "packet" }) } x1=(from.0) y1=(from.1) x2=(to.0) y2=(to.1) marker-end="url(#arrow)" {}
-            @let (x, y) = (i32::midpoint(from.0, to.0), i32::midpoint(from.1, to.1));
+        @for (number, about_name, points) in &legs {
+            path class={ "way " (if *about_name { "name" } else { "packet" }) } d={ "M" (joined(points)) } marker-end="url(#arrow)" {}
+            @let (x, y) = middle(points);
             circle class="number" cx=(x) cy=(y) r="11" {}
             text class="number" x=(x) y=(y + 4) { (number) }
         }
@@ -199,16 +203,11 @@ fn way(picture: &Picture, path: &Path) -> Markup {
     }
 }
 
-/// Where a line from a box's middle towards a point leaves it, so that the line covers no text.
-fn border(node: &Node, towards: (i32, i32)) -> (i32, i32) {
-    let (x, y) = node.centre();
-    let (along, down) = (towards.0 - x, towards.1 - y);
-    let (half_w, half_h) = (node.w / 2 + RING, node.h / 2 + RING);
-    if along.abs() * half_h > down.abs() * half_w {
-        (x + half_w * along.signum(), y + down * half_w / along.abs())
-    } else {
-        (x + along * half_h / down.abs().max(1), y + half_h * down.signum())
-    }
+/// The middle of the longest stretch of a line, where there is most room for its number.
+fn middle(points: &[(i32, i32)]) -> (i32, i32) {
+    let stretches = points.windows(2).map(|ends| (ends[0], ends[1]));
+    let longest = stretches.max_by_key(|((ax, ay), (bx, by))| (ax - bx).abs() + (ay - by).abs());
+    longest.map_or((0, 0), |((ax, ay), (bx, by))| (i32::midpoint(ax, bx), i32::midpoint(ay, by)))
 }
 
 fn ring(node: &Node, class: &str) -> Markup {

@@ -50,13 +50,6 @@ pub struct Node {
     pub has_cluster: bool,
 }
 
-impl Node {
-    /// The middle.
-    pub const fn centre(&self) -> (i32, i32) {
-        (self.x + self.w / 2, self.y + self.h / 2)
-    }
-}
-
 /// A frame around boxes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -132,6 +125,11 @@ impl Picture {
         self.nodes.iter().find(|node| node.spot == *spot)
     }
 
+    /// The points of a line from box to box that goes behind no other; lines with different numbers keep apart.
+    pub fn way(&self, from: &Node, to: &Node, number: usize) -> Vec<(i32, i32)> {
+        wiring::between(&self.frames, from, to, number)
+    }
+
     fn put(&mut self, spot: Spot, at: (i32, i32), title: String, lines: Vec<String>, has_cluster: bool) {
         self.nodes.push(Node { spot, x: at.0, y: at.1, w: BOX_W, h: BOX_H, title, lines, zone_has: None, has_cluster });
     }
@@ -144,7 +142,7 @@ impl Picture {
 
     fn line(&mut self, kind: LineKind, from: &Spot, to: &Spot) {
         if let (Some(from), Some(to)) = (self.node(from), self.node(to)) {
-            let points = wiring::between(&self.frames, from, to, self.lines.len());
+            let points = self.way(from, to, self.lines.len());
             self.lines.push(Line { kind, points });
         }
     }

@@ -10,11 +10,13 @@ const MIDDLE: i32 = GAP / 2;
 pub(super) fn between(frames: &[Frame], from: &Node, to: &Node, number: usize) -> Vec<(i32, i32)> {
     // As far from the middle as there is room.
     let lane = i32::try_from(number % 5).unwrap_or_default() * 2 - 4;
-    let side = |node: &Node| (node.x - MIDDLE + lane, node.y + node.h / 2 + lane);
-    let (start, end) = (side(from), side(to));
+    // Out on the right and in on the left, so that what comes and what goes keep apart.
+    let height = |node: &Node| node.y + node.h / 2 + lane;
+    let start = (from.x + from.w + MIDDLE + lane, height(from));
+    let end = (to.x - MIDDLE + lane, height(to));
     let ((from_x, from_y), (to_x, to_y)) = (start, end);
     let frame_of = |node: &Node| frames.iter().find(|frame| has(frame, (node.x, node.y)));
-    let mut way = vec![(from.x, from_y), start];
+    let mut way = vec![(from.x + from.w, from_y), start];
     if let (Some(own), Some(other)) = (frame_of(from), frame_of(to)) {
         let (above_own, above_other) = (own.y - MIDDLE + lane, other.y - MIDDLE + lane);
         let is_clear = |x: i32, y: (i32, i32)| {
@@ -23,7 +25,9 @@ pub(super) fn between(frames: &[Frame], from: &Node, to: &Node, number: usize) -
                 |frame: &Frame| frame.x <= x && x <= frame.x + frame.w && frame.y < high && low < frame.y + frame.h;
             !frames.iter().any(|frame| frame != own && crosses(frame))
         };
-        if own == other {
+        if own == other && from_x == to_x {
+            // Both stand beside it.
+        } else if own == other {
             // Beside its own column, over all boxes of the frame, and down beside the other column.
             way.extend([(from_x, above_own), (to_x, above_own)]);
         } else if is_clear(from_x, (from_y, above_other)) {
