@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use crate::{
     deletion::Deletion,
-    discovery, health,
+    discovery,
+    fairness::{self, Seats},
+    health,
+    metrics::Metrics,
     objects::{ObjectStore, Written},
     openapi,
     pages::Page,
@@ -44,6 +47,8 @@ pub(crate) struct Api {
     pub(crate) objects: ObjectStore,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) version: String,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) seats: Arc<Seats>,
     /// Who asks.
     pub(crate) user: User,
     pub(crate) now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
@@ -62,6 +67,7 @@ impl Api {
         if self.objects.allows(&self.user, &wanted)?.is_none() {
             return Err(Status::forbidden(wanted.refusal(&self.user.name)));
         }
+        let _seat = fairness::seat(&self.seats, &self.objects, &self.user, &wanted)?;
         if let Some(document) = self.open_id(&path).await? {
             return Ok(ok(document));
         }
@@ -102,6 +108,10 @@ impl Api {
             ["openapi", "v3"] => Some(openapi::index(&self.objects.custom_kinds()?)),
             ["openapi", "v3", "api", version] => return self.document("", version),
             ["openapi", "v3", "apis", group, version] => return self.document(group, version),
+            ["metrics"] => {
+                let text = self.metrics.render(&self.objects, &self.version)?;
+                return Ok(Answer::Bytes("text/plain; version=0.0.4; charset=utf-8", Bytes::from(text)));
+            }
             [endpoint @ ("healthz" | "livez" | "readyz"), check @ ..] => {
                 let query = request.uri.query().unwrap_or_default();
                 let text = health::answer(&self.objects, endpoint, &check.join("/"), query)?;
@@ -381,7 +391,7 @@ fn form(request: &Parts) -> Form {
 }
 
 /// Reads a body as its content type says.
-fn decode(request: &Parts, body: &Bytes) -> Result<Value, Status> {
+pub(crate) fn decode(request: &Parts, body: &Bytes) -> Result<Value, Status> {
     match content_type(request).split(';').next().unwrap_or_default().trim() {
         "" | "application/json" => parse_json(body),
         "application/yaml" => parse_yaml(body),
@@ -395,7 +405,7 @@ fn decode(request: &Parts, body: &Bytes) -> Result<Value, Status> {
     }
 }
 
-fn parse_yaml(body: &Bytes) -> Result<Value, Status> {
+pub(crate) fn parse_yaml(body: &Bytes) -> Result<Value, Status> {
     let text = std::str::from_utf8(body).map_err(|_| Status::bad_request("the body is not UTF-8"))?;
     serde_saphyr::from_str(text).map_err(|error| Status::bad_request(format!("error parsing YAML: {error}")))
 }

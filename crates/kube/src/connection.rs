@@ -1,9 +1,13 @@
 //! One connection behind TLS: HTTP/1.1 or HTTP/2, who asks, and answers as bytes.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     body::{Body as HttpBody, Incoming},
@@ -24,7 +28,9 @@ use crate::{
     authentication,
     body::Body,
     compression, discovery,
+    metrics::Metrics,
     objects::ObjectStore,
+    observed::{self, Noted},
     rbac,
     reviews::User,
     server::{ApiServer, ServeError, Tokens},
@@ -64,13 +70,27 @@ pub(crate) struct Client {
     pub(crate) spec: Arc<ClusterSpec>,
     /// Whom its certificate proved it to be.
     pub(crate) subject: Option<Subject>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Client {
     /// Answers one request.
     pub(crate) async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
         let accepts_gzip = compression::accepts_gzip(request.headers());
-        let response = response(self.answer(request).await);
+        let (received, begun) = (self.server.now(), Instant::now());
+        let (parts, body) = request.into_parts();
+        let under_way = self.metrics.begin(!matches!(parts.method, Method::GET | Method::HEAD));
+        let mut noted =
+            Noted { objects: self.server.objects(&self.spec), proved: None, user: None, body: Bytes::new() };
+        let answer = self.answer(&parts, body, &mut noted).await;
+        drop(under_way);
+        let message = answer.as_ref().err().map(|status| status.message().to_owned());
+        let response = response(answer);
+        let (code, took) = (response.status().as_u16(), begun.elapsed());
+        self.metrics.count(observed::labels(&parts, &noted.objects), code, took);
+        if let Some(log) = self.server.audit() {
+            observed::record(log, &parts, &noted, (code, message.as_deref()), (received, took));
+        }
         if accepts_gzip { compression::gzipped(response).await } else { response }
     }
 
@@ -81,11 +101,11 @@ impl Client {
         Ok(found.map(|(user, _)| user.authenticated()))
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Status> {
-        let (parts, body) = request.into_parts();
-        let mut objects = self.server.objects(&self.spec);
-        let user = self.authenticate(&objects, &parts.headers).await?.ok_or_else(Status::unauthorized)?;
-        let user = rbac::effective(&objects, user, &parts.headers)?;
+    async fn answer(&self, parts: &Parts, body: Incoming, noted: &mut Noted) -> Result<Answer, Status> {
+        let proved = self.authenticate(&noted.objects, &parts.headers).await?.ok_or_else(Status::unauthorized)?;
+        let user = rbac::effective(&noted.objects, proved.clone(), &parts.headers)?;
+        (noted.proved, noted.user) = (Some(proved), Some(user.clone()));
+        let mut objects = noted.objects.clone();
         objects.user = Arc::new(user.clone());
         let collected = timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
         let body = match collected {
@@ -97,10 +117,13 @@ impl Client {
             objects,
             tokens: Arc::new(Tokens { server: self.server.clone(), spec: Arc::clone(&self.spec) }),
             version: self.spec.version.clone(),
+            metrics: Arc::clone(&self.metrics),
+            seats: Arc::clone(self.server.seats()),
             user,
             now: self.server.clock(),
         };
-        api.answer(&parts, &body).await
+        noted.body = body.clone();
+        api.answer(parts, &body).await
     }
 }
 
@@ -127,7 +150,11 @@ pub(crate) fn response(answer: Result<Answer, Status>) -> Response<Body> {
         }
         Err(status) => {
             let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            json(code, &status.to_value(), &status.warnings)
+            let mut response = json(code, &status.to_value(), &status.warnings);
+            if let Some(seconds) = status.retry_after() {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            response
         }
     }
 }

@@ -2,8 +2,8 @@
 //! namespace with everything in it.
 //!
 //! What the garbage collector of a real cluster does a little later happens here in the same
-//! transaction: nobody sees an owner gone and its dependents still there. Foreground and background
-//! deletion are therefore the same. Source: the Kubernetes concepts "Garbage Collection", "Finalizers"
+//! transaction: nobody sees an owner gone and its dependents still there. Foreground deletion differs from that in
+//! the background where finalizers keep a dependent that blocks its owner: the owner stays until it is gone. Source: the Kubernetes concepts "Garbage Collection", "Finalizers"
 //! and "Namespaces"; the words of refusals are the real server's.
 
 use std::collections::{BTreeSet, HashSet};
@@ -25,12 +25,25 @@ const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 /// Keeps a definition while it has objects.
 const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
+/// Keeps an object that is deleted in the foreground while it has dependents that block it.
+const FOREGROUND: &str = "foregroundDeletion";
+
+/// What becomes of what an object owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Propagation {
+    #[default]
+    Background,
+    /// The owner waits for dependents that block it.
+    Foreground,
+    /// Dependents stay and forget their owner.
+    Orphan,
+}
+
 /// How to delete.
 #[derive(Debug, Default)]
 pub(crate) struct Deletion {
     pub(crate) dry_run: bool,
-    /// Dependents stay and forget their owner.
-    pub(crate) orphan: bool,
+    propagation: Propagation,
     /// Only the object with this uid.
     uid: Option<String>,
     /// Only the object as of this revision.
@@ -45,10 +58,11 @@ impl Deletion {
     pub(crate) fn read(options: &Options, body: &Value) -> Result<Self, Status> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let policy = text(&body["propagationPolicy"]).or_else(|| options.propagation.clone());
-        let orphan = match policy.as_deref() {
-            None => body["orphanDependents"] == true,
-            Some("Orphan") => true,
-            Some("Background" | "Foreground") => false,
+        let propagation = match policy.as_deref() {
+            None if body["orphanDependents"] == true => Propagation::Orphan,
+            None | Some("Background") => Propagation::Background,
+            Some("Orphan") => Propagation::Orphan,
+            Some("Foreground") => Propagation::Foreground,
             Some(other) => {
                 let known = "supported values: \"Background\", \"Foreground\", \"Orphan\"";
                 let cause = Cause::invalid("propagationPolicy", &json!(other), known);
@@ -58,7 +72,7 @@ impl Deletion {
         let all = |values: &Value| values.as_array().is_some_and(|values| values.iter().any(|value| value == "All"));
         Ok(Self {
             dry_run: options.dry_run || all(&body["dryRun"]),
-            orphan,
+            propagation,
             uid: text(&body["preconditions"]["uid"]),
             resource_version: text(&body["preconditions"]["resourceVersion"]),
         })
@@ -108,11 +122,13 @@ impl ObjectStore {
             } else if row.kind == "CustomResourceDefinition" && row.custom().is_none() {
                 self.retirement(&entry, &stored)?
             } else {
-                let left = is_held(&stored).then(|| doomed(&stored, self.now));
-                (self.removal(entry, stored.clone(), deletion.orphan)?, left)
+                self.removal(entry, &stored, deletion.propagation)?
             };
             if let Outcome::Committed(revision) = self.store.commit(transaction).await? {
-                let Some(mut left) = left else { return Ok(deleted(done(row, name, &stored))) };
+                let Some(mut left) = left else {
+                    self.finish_owners(&stored).await?;
+                    return Ok(deleted(done(row, name, &stored)));
+                };
                 set_version(&mut left, revision.0);
                 return Ok(deleted(left));
             }
@@ -120,30 +136,32 @@ impl ObjectStore {
         Err(Status::conflict(&row.group, &row.plural, name))
     }
 
-    /// That an object goes, and with it whatever it owns and nobody else does. What still has
-    /// finalizers is only marked.
-    pub(crate) fn removal(&self, entry: KeyValue, object: Value, orphan: bool) -> Result<Transaction, Status> {
-        let mut transaction = Transaction::new();
+    /// That an object goes, and with it whatever it owns and nobody else does. What still has finalizers is only marked,
+    /// and in the foreground so is whoever it blocks. Gives the object if it stays.
+    pub(crate) fn removal(
+        &self,
+        entry: KeyValue,
+        object: &Value,
+        propagation: Propagation,
+    ) -> Result<(Transaction, Option<Value>), Status> {
+        let orphan = propagation == Propagation::Orphan;
         let mut seen = HashSet::new();
         let mut gone = BTreeSet::new();
+        let (mut going, mut staying) = (Vec::new(), Vec::new());
         let mut candidates = Vec::new();
-        let mut due = vec![(entry, object)];
+        let mut due = vec![(entry, object.clone())];
         loop {
             while let Some((entry, object)) = due.pop() {
                 if !seen.insert(entry.key.clone()) {
                     continue;
                 }
                 let held = is_held(&object);
-                transaction = if held {
-                    mark(transaction, &entry, &doomed(&object, self.now))
-                } else {
-                    unchanged(transaction, &entry).delete(entry.key.to_string())
-                };
                 let orphaned = orphan && gone.is_empty();
                 if !held || orphaned {
                     candidates.extend(self.dependents(&object)?);
                     gone.insert(uid(&object).to_owned());
                 }
+                if held { &mut staying } else { &mut going }.push((entry, object));
             }
             candidates.retain(|(entry, _): &(KeyValue, Value)| !seen.contains(&entry.key));
             if !orphan {
@@ -154,13 +172,62 @@ impl ObjectStore {
                 break;
             }
         }
+        if propagation == Propagation::Foreground {
+            wait_for_blocking(&mut going, &mut staying);
+        }
+        let mut transaction = Transaction::new();
+        for (entry, _) in &going {
+            transaction = unchanged(transaction, entry).delete(entry.key.to_string());
+        }
+        let mut left = None;
+        for (entry, kept) in staying {
+            let next = doomed(&kept, self.now);
+            transaction = mark(transaction, &entry, &next);
+            if uid(&next) == uid(object) {
+                left = Some(next);
+            }
+        }
         for (entry, mut dependent) in candidates {
             if seen.insert(entry.key.clone()) {
                 forget(&mut dependent, &gone);
                 transaction = mark(transaction, &entry, &dependent);
             }
         }
-        Ok(transaction)
+        Ok((transaction, left))
+    }
+
+    /// Ends the owners of an object that is gone if they only waited for it.
+    pub(crate) async fn finish_owners(&self, dependent: &Value) -> Result<(), Status> {
+        let mut due = vec![dependent.clone()];
+        while let Some(dependent) = due.pop() {
+            for owner in owners(&dependent).filter(|owner| owner["blockOwnerDeletion"] == true) {
+                let text = |field: &str| owner[field].as_str().unwrap_or_default();
+                let Some(row) = self.kind_named(text("apiVersion"), text("kind"))? else { continue };
+                let namespace = dependent["metadata"]["namespace"].as_str().filter(|_| row.namespaced);
+                let Some(entry) = self.store.get(&(self.prefix(&row, namespace) + text("name")))? else { continue };
+                let mut held = decode(&entry)?;
+                let waits = |finalizer: &Value| finalizer == FOREGROUND;
+                let Some(finalizers) = held["metadata"].get_mut("finalizers").and_then(Value::as_array_mut) else {
+                    continue;
+                };
+                if !finalizers.iter().any(waits) {
+                    continue;
+                }
+                finalizers.retain(|finalizer| !waits(finalizer));
+                if uid(&held) != text("uid") || self.dependents(&held)?.iter().any(|(_, other)| blocks(other, &held)) {
+                    continue;
+                }
+                let transaction = if is_held(&held) {
+                    mark(Transaction::new(), &entry, &held)
+                } else {
+                    self.removal(entry, &held, Propagation::Background)?.0
+                };
+                if matches!(self.store.commit(transaction).await?, Outcome::Committed(_)) && !is_held(&held) {
+                    due.push(held);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Those that somebody else owns, too, and those that nobody owns any more.
@@ -326,6 +393,22 @@ impl ObjectStore {
         self.store.commit(unchanged(Transaction::new(), &entry).delete(entry.key.to_string())).await?;
         Ok(())
     }
+}
+
+/// Moves the owners that something blocks which stays from those that go to those that stay.
+fn wait_for_blocking(going: &mut Vec<(KeyValue, Value)>, staying: &mut Vec<(KeyValue, Value)>) {
+    loop {
+        let blocked = |(_, owner): &(KeyValue, Value)| staying.iter().any(|(_, dependent)| blocks(dependent, owner));
+        let Some(index) = going.iter().position(blocked) else { return };
+        let (entry, mut owner) = going.swap_remove(index);
+        owner["metadata"]["finalizers"] = json!([FOREGROUND]);
+        staying.push((entry, owner));
+    }
+}
+
+/// Whether a dependent keeps an owner that is deleted in the foreground.
+fn blocks(dependent: &Value, owner: &Value) -> bool {
+    owners(dependent).any(|reference| reference["uid"] == uid(owner) && reference["blockOwnerDeletion"] == true)
 }
 
 /// Whether finalizers keep an object.

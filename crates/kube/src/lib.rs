@@ -13,6 +13,7 @@
 
 mod admission;
 mod api;
+mod audit;
 mod authentication;
 mod body;
 mod compression;
@@ -25,13 +26,16 @@ mod deletion;
 mod discovery;
 mod eviction;
 mod expressions;
+mod fairness;
 mod health;
 mod kinds;
 mod managed_fields;
+mod metrics;
 mod nodes;
 mod notices;
 mod object;
 mod objects;
+mod observed;
 mod openapi;
 mod pages;
 mod patch;
@@ -57,6 +61,7 @@ mod tokens;
 mod validation;
 mod watch;
 
+pub use audit::{AuditLevel, AuditLog};
 pub use relay::{Upstream, UpstreamError, UpstreamSpec};
 pub use server::{ApiServer, Clock, ServeError};
 pub use spec::{Capacity, ClusterSpec, NodeSpec, TokenUser};

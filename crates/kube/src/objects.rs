@@ -16,7 +16,7 @@ use crate::{
     admission::quota::{self, Quotas},
     convert,
     custom::Compiled,
-    deletion::{is_doomed, is_held},
+    deletion::{Propagation, is_doomed, is_held},
     managed_fields::{self, Type, Writer},
     nodes, notices,
     object::{self, Birth},
@@ -350,13 +350,14 @@ impl ObjectStore {
             // A namespace ends with what is in it.
             let finished = is_doomed(&next) && !is_held(&next) && !row.is_core("Namespace");
             let transaction = if finished {
-                self.removal(entry, next.clone(), false)?
+                self.removal(entry, &next, Propagation::Background)?.0
             } else {
                 let unchanged = Condition::ModRevision { key: entry.key.to_string(), revision: entry.mod_revision };
                 Transaction::new().when(unchanged).put(entry.key.to_string(), without_version(&next))
             };
             if let Outcome::Committed(revision) = self.store.commit(quotas.write(transaction)).await? {
                 if is_doomed(&next) && !is_held(&next) {
+                    self.finish_owners(&next).await?;
                     self.finish_namespace(objects.namespace.unwrap_or(name)).await?;
                     self.finish_definition(row).await?;
                 }

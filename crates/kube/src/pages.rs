@@ -1,5 +1,7 @@
 //! Lists, in pages that all are as of one revision.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use store::{Range, RangeOptions, Revision};
@@ -7,9 +9,9 @@ use store::{Range, RangeOptions, Revision};
 use crate::{
     convert, nodes,
     objects::{ObjectStore, decode},
-    registry::{self, Resource},
+    registry::{self, Resource, Verbs},
     request::{Objects, Options},
-    status::Status,
+    status::{Status, qualified},
 };
 
 /// Objects one page of a list has at most, however large a page the client asks for.
@@ -87,6 +89,19 @@ impl ObjectStore {
     /// 500 when the store fails.
     pub(crate) fn stored_of(&self, group: &str, plural: &str, namespace: Option<&str>) -> Result<Vec<Value>, Status> {
         registry::find(group, "v1", plural).map_or(Ok(Vec::new()), |row| self.stored(row, namespace))
+    }
+
+    /// How many objects of each kind there are.
+    ///
+    /// # Errors
+    /// 500 when the store fails.
+    pub(crate) fn counts(&self) -> Result<BTreeMap<String, usize>, Status> {
+        let mut counts = BTreeMap::new();
+        for row in self.kinds()?.iter().filter(|row| row.verbs == Verbs::All && row.home() != "events.k8s.io") {
+            let held = self.store.range(&self.prefix(row, None), &RangeOptions::default())?.entries.len();
+            counts.insert(qualified(&row.plural, &row.group), held);
+        }
+        Ok(counts)
     }
 
     /// What is stored as of `revision`, or now; `None` when that is too long ago.

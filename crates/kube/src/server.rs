@@ -19,8 +19,11 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
+    audit::AuditLog,
     connection::{self, Client},
     custom::Compiled,
+    fairness::Seats,
+    metrics::Metrics,
     nodes,
     objects::{ObjectStore, decode},
     registry,
@@ -92,6 +95,10 @@ struct Shared {
     /// Clusters whose controllers have not looked at them yet.
     fresh: Mutex<BTreeSet<String>>,
     woken: Notify,
+    /// What is counted of clusters that somebody asked something.
+    metrics: Mutex<HashMap<String, Arc<Metrics>>>,
+    seats: Arc<Seats>,
+    audit: Option<AuditLog>,
     /// The keys of service accounts that are in use.
     tokens: Mutex<HashMap<String, Arc<TokenIssuer>>>,
 }
@@ -99,6 +106,11 @@ struct Shared {
 impl ApiServer {
     /// Servers that keep their objects in `store`.
     pub fn new(store: Store, clock: Clock) -> Self {
+        Self::audited(store, clock, None)
+    }
+
+    /// The same that write what they are asked into an audit log.
+    pub fn audited(store: Store, clock: Clock, audit: Option<AuditLog>) -> Self {
         Self(Arc::new(Shared {
             store,
             clock,
@@ -107,8 +119,24 @@ impl ApiServer {
             compiled: Arc::default(),
             fresh: Mutex::default(),
             woken: Notify::new(),
+            metrics: Mutex::default(),
+            seats: Arc::default(),
+            audit,
             tokens: Mutex::default(),
         }))
+    }
+
+    /// What is counted of a cluster.
+    pub(crate) fn metrics(&self, spec: &ClusterSpec) -> Arc<Metrics> {
+        Arc::clone(lock(&self.0.metrics).entry(spec.id.clone()).or_default())
+    }
+
+    pub(crate) fn seats(&self) -> &Arc<Seats> {
+        &self.0.seats
+    }
+
+    pub(crate) fn audit(&self) -> Option<&AuditLog> {
+        self.0.audit.as_ref()
     }
 
     /// Serves one client of the cluster on an accepted connection, until it ends.
@@ -121,7 +149,8 @@ impl ApiServer {
     {
         self.ensure(spec).await?;
         let Shaken { stream, subject } = self.shake_hands(spec, stream).await?;
-        let client = Arc::new(Client { server: self.clone(), spec: Arc::clone(spec), subject });
+        let metrics = self.metrics(spec);
+        let client = Arc::new(Client { server: self.clone(), spec: Arc::clone(spec), subject, metrics });
         connection::serve(stream, move |request| {
             let client = Arc::clone(&client);
             async move { client.respond(request).await }
@@ -195,6 +224,7 @@ impl ApiServer {
         lock(&self.0.ensured).remove(id);
         lock(&self.0.tls).remove(id);
         lock(&self.0.tokens).remove(id);
+        lock(&self.0.metrics).remove(id);
         self.0.store.commit(Transaction::new().delete_prefix(ObjectStore::root(id))).await?;
         Ok(())
     }

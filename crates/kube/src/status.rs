@@ -205,6 +205,18 @@ impl Status {
         status
     }
 
+    /// 429: a priority level has no seat left.
+    pub(crate) fn too_many_requests() -> Self {
+        let mut status = Self::new(429, "TooManyRequests", "Too many requests, please try again later.");
+        status.details = Some(json!({"retryAfterSeconds": 1}).into());
+        status
+    }
+
+    /// After how many seconds to try again, if that is said.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        self.details.as_ref()?["retryAfterSeconds"].as_u64()
+    }
+
     /// 409: it is so already.
     pub(crate) fn already(row: &Resource, name: &str, problem: &str) -> Self {
         let message =

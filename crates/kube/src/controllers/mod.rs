@@ -5,6 +5,7 @@
 //! happens only if nothing of what it rests on has changed meanwhile. What is written wakes the loop again, until
 //! nothing is left to do. Each controller is a pure function in a file of its own.
 
+mod aggregation;
 mod autoscaler;
 mod cron_job;
 mod daemon_set;
@@ -44,7 +45,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long to wait before what admission refused is tried again, unless something changes.
 const REFUSED_RETRY: Duration = Duration::from_secs(15);
 
-/// A namespace of a cluster.
+/// A namespace of a cluster; the empty one stands for what is in none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     cluster: String,
@@ -56,6 +57,8 @@ struct Place {
 enum Touched<'a> {
     Namespace(&'a str, &'a str),
     Cluster(&'a str),
+    /// Cluster roles.
+    Roles(&'a str),
     /// Something that no controller looks at but those of quotas.
     Counted(&'a str, &'a str),
     Nothing,
@@ -66,6 +69,7 @@ impl<'a> Touched<'a> {
         let parts: Vec<&str> = key.split('/').skip(2).collect();
         match parts[..] {
             [cluster, "core", "nodes", _] | [cluster, "storage.k8s.io", "storageclasses", _] => Self::Cluster(cluster),
+            [cluster, "rbac.authorization.k8s.io", "clusterroles", _] => Self::Roles(cluster),
             [cluster, "core", "namespaces", name] => Self::Namespace(cluster, name),
             [cluster, "core", "configmaps", namespace, "kube-root-ca.crt"]
             | [cluster, "core", "serviceaccounts", namespace, "default"] => Self::Namespace(cluster, namespace),
@@ -189,6 +193,9 @@ impl ApiServer {
                 dirty.insert(Place { cluster: cluster.to_owned(), namespace: namespace.to_owned() });
             }
             Touched::Cluster(cluster) => self.touch_all(cluster, dirty),
+            Touched::Roles(cluster) => {
+                dirty.insert(Place { cluster: cluster.to_owned(), namespace: String::new() });
+            }
             Touched::Counted(cluster, namespace) => {
                 let quotas = format!("/kube/{cluster}/core/resourcequotas/{namespace}/");
                 let first = RangeOptions { limit: 1, start_after: None };
@@ -201,6 +208,7 @@ impl ApiServer {
     }
 
     fn touch_all(&self, cluster: &str, dirty: &mut BTreeSet<Place>) {
+        dirty.insert(Place { cluster: cluster.to_owned(), namespace: String::new() });
         let prefix = format!("/kube/{cluster}/core/namespaces/");
         let Ok(range) = self.store().range(&prefix, &RangeOptions::default()) else { return };
         let names = range.entries.iter().filter_map(|entry| entry.key.strip_prefix(&prefix));
@@ -211,6 +219,9 @@ impl ApiServer {
     async fn reconcile(&self, place: &Place) -> Result<Option<Timestamp>, crate::status::Status> {
         let Some(spec): Option<Arc<ClusterSpec>> = self.spec_of(&place.cluster) else { return Ok(None) };
         let objects: ObjectStore = self.objects(&spec);
+        if place.namespace.is_empty() {
+            return aggregation::reconcile(&objects).await.map(|()| None);
+        }
         let Some((view, condition)) = execute::view(&objects, &spec, &place.namespace)? else { return Ok(None) };
         let plan = plan(&view);
         let wake = plan.wake;

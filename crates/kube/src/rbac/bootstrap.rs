@@ -204,7 +204,7 @@ pub(crate) fn objects() -> Vec<(&'static str, Value)> {
     ])];
     let roles = [
         role("cluster-admin", &[], &everything),
-        aggregated("admin", "admin", &[], &[admin(), all_of_edit.clone()].concat()),
+        aggregated("admin", "admin", &[], &[all_of_edit.clone(), admin()].concat()),
         aggregated("edit", "edit", &[TO_ADMIN], &all_of_edit),
         aggregated("view", "view", &[TO_EDIT], &view()),
         role("system:aggregate-to-admin", &[TO_ADMIN], &admin()),

@@ -21,7 +21,7 @@ pub(crate) use rules::{Request, covers};
 use crate::{controllers::selects, objects::ObjectStore, registry, request::Objects, reviews::User, status::Status};
 
 /// The API group of roles and bindings.
-const GROUP: &str = "rbac.authorization.k8s.io";
+pub(crate) const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// A rule and who gave it: the binding and its role, in words.
 struct Granted {
@@ -104,21 +104,36 @@ impl ObjectStore {
             Err(status) if status.code == 404 => return Ok(()),
             Err(status) => return Err(status),
         };
-        let mut add = |role: &Value| {
-            let rules = role["rules"].as_array().into_iter().flatten();
-            granted.extend(rules.map(|rule| Granted { rule: rule.clone(), by: by.to_owned() }));
+        let rules = if role["aggregationRule"].is_object() {
+            collected(&role, &self.stored_of(GROUP, "clusterroles", None)?).unwrap_or_default()
+        } else {
+            role["rules"].as_array().cloned().unwrap_or_default()
         };
-        add(&role);
-        // Roles that are put together from others have theirs, whoever made them.
-        if let Some(selectors) = role["aggregationRule"]["clusterRoleSelectors"].as_array() {
-            for other in self.stored_of(GROUP, "clusterroles", None)? {
-                if selectors.iter().any(|selector| selects(selector, &other)) {
-                    add(&other);
-                }
-            }
-        }
+        granted.extend(rules.into_iter().map(|rule| Granted { rule, by: by.to_owned() }));
         Ok(())
     }
+}
+
+/// The rules of a role that is put together from others, each once; `None` for one that is not.
+pub(crate) fn collected(role: &Value, all: &[Value]) -> Option<Vec<Value>> {
+    let selectors = role["aggregationRule"]["clusterRoleSelectors"].as_array()?;
+    let name = |role: &Value| role["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let mut collected = Vec::new();
+    for selector in selectors {
+        let mut selected: Vec<&Value> = all.iter().filter(|other| selects(selector, other)).collect();
+        selected.sort_by_key(|other| name(other));
+        for rule in selected
+            .into_iter()
+            .filter(|other| name(other) != name(role))
+            .filter_map(|other| other["rules"].as_array())
+            .flatten()
+        {
+            if !collected.contains(rule) {
+                collected.push(rule.clone());
+            }
+        }
+    }
+    Some(collected)
 }
 
 /// The subject of a binding that a user is, in words.

@@ -105,4 +105,14 @@ fn roles_that_are_put_together_take_what_users_add_to_them() {
     let (_, answer) = cluster.curl("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", &review);
     assert_eq!(answer["status"]["allowed"], json!(true), "{answer}");
     assert!(answer["status"]["reason"].as_str().unwrap().contains("ClusterRoleBinding \"joe\""), "{answer}");
+    // What is collected stands in the roles themselves, and in those that take from them.
+    run(
+        &cluster,
+        "wait clusterrole/admin --for=jsonpath={.rules[?(@.apiGroups[0]==\"stable.example.com\")].resources[0]}=crontabs --timeout=20s",
+    );
+    run(&cluster, "label clusterrole tabs rbac.authorization.k8s.io/aggregate-to-view-");
+    let rules = "jsonpath={.rules[?(@.apiGroups[0]==\"stable.example.com\")].resources[0]}";
+    let (_, answer) = cluster.curl("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", &review);
+    assert_eq!(answer["status"]["allowed"], json!(false), "{answer}");
+    assert_eq!(run(&cluster, &format!("get clusterrole view -o {rules}")), "");
 }

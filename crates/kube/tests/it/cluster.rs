@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use kube::{ApiServer, Capacity, ClusterSpec, NodeSpec, TokenUser, Upstream, UpstreamSpec};
+use kube::{ApiServer, AuditLevel, AuditLog, Capacity, ClusterSpec, NodeSpec, TokenUser, Upstream, UpstreamSpec};
 use pki::{Authority, ClientCertificate, Identity, Redacted, UnixTime};
 use store::Store;
 use tokio::{
@@ -59,18 +59,23 @@ fn node(index: u32) -> NodeSpec {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        Self::begin(true, None)
+        Self::begin(true, None, None)
     }
 
     /// One without controllers: nothing happens that no client does.
     pub(crate) fn start_bare() -> Self {
-        Self::begin(false, None)
+        Self::begin(false, None, None)
+    }
+
+    /// One that writes requests into files in `directory`.
+    pub(crate) fn start_audited(directory: &std::path::Path) -> Self {
+        Self::begin(false, None, Some(AuditLog::start(directory.to_owned(), AuditLevel::Request).unwrap()))
     }
 
     /// One whose control plane is another.
     pub(crate) fn in_front_of(upstream: &UpstreamSpec) -> Self {
         pki::install_provider();
-        Self::begin(false, Some(Arc::new(Upstream::new(upstream).unwrap())))
+        Self::begin(false, Some(Arc::new(Upstream::new(upstream).unwrap())), None)
     }
 
     /// This cluster as another's control plane.
@@ -106,7 +111,7 @@ impl Cluster {
         stream
     }
 
-    fn begin(controlled: bool, upstream: Option<Arc<Upstream>>) -> Self {
+    fn begin(controlled: bool, upstream: Option<Arc<Upstream>>, audit: Option<AuditLog>) -> Self {
         pki::install_provider();
         let runtime = Runtime::new().unwrap();
         let authority = Authority::generate("ca", now(), 30).unwrap();
@@ -125,7 +130,7 @@ impl Cluster {
             }],
             service_cidr: "10.0.0.0/16".into(),
         });
-        let server = ApiServer::new(Store::in_memory().unwrap(), Arc::new(jiff::Timestamp::now));
+        let server = ApiServer::audited(Store::in_memory().unwrap(), Arc::new(jiff::Timestamp::now), audit);
         if controlled {
             runtime.spawn(server.clone().control());
         }

@@ -219,6 +219,32 @@ fn what_an_object_owns_goes_with_it_unless_it_is_to_be_left() {
 }
 
 #[test]
+fn an_owner_that_is_deleted_in_the_foreground_waits_for_what_blocks_it() {
+    let cluster = Cluster::start_bare();
+    let map = |name: &str, finalizer: &str, owner: Option<(&str, &str)>| {
+        let owner = owner.map_or(String::new(), |(name, uid)| {
+            let owner =
+                format!("{{apiVersion: v1, kind: ConfigMap, name: {name}, uid: {uid}, blockOwnerDeletion: true}}");
+            format!(", ownerReferences: [{owner}]")
+        });
+        let metadata = format!("{{name: {name}, finalizers: [{finalizer}]{owner}}}");
+        ok(cluster.kubectl_with(
+            &["apply", "-f", "-"],
+            &format!("{{apiVersion: v1, kind: ConfigMap, metadata: {metadata}}}"),
+        ));
+        ok(cluster.kubectl(&["get", "cm", name, "-o", "jsonpath={.metadata.uid}"]))
+    };
+    let top = map("top", "", None);
+    let middle = map("middle", "", Some(("top", &top)));
+    map("bottom", "noren.test/slow", Some(("middle", &middle)));
+    ok(cluster.kubectl(&["delete", "cm", "top", "--cascade=foreground", "--wait=false"]));
+    let waiting = ["get", "cm", "top", "middle", "bottom", "-o", "jsonpath={.items[*].metadata.finalizers[*]}"];
+    assert_eq!(ok(cluster.kubectl(&waiting)), "foregroundDeletion foregroundDeletion noren.test/slow");
+    ok(cluster.kubectl(&["patch", "cm", "bottom", "--type=merge", "-p", "{\"metadata\": {\"finalizers\": null}}"]));
+    assert_eq!(ok(cluster.kubectl(&["get", "cm", "top", "middle", "bottom", "--ignore-not-found"])), "");
+}
+
+#[test]
 fn finalizers_keep_an_object_and_its_namespace_until_they_are_done() {
     let cluster = Cluster::start_bare();
     let run = |arguments: &[&str]| ok(cluster.kubectl(arguments));

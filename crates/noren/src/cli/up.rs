@@ -36,6 +36,9 @@ pub(super) struct UpOptions {
     /// as envtest does) or `kubeconfig:FILE[#CONTEXT]`; the tag `noren.control-plane` of a cluster goes before it
     #[arg(long, value_name = "WHICH", default_value_t)]
     control_plane: ControlPlane,
+    /// Write what embedded API servers are asked into `audit` in the lab's directory, a file for each cluster
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    audit: Option<AuditName>,
     /// How to print where everything listens
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
@@ -48,6 +51,14 @@ enum PaceName {
     Instant,
     /// As slow as Azure.
     Azure,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AuditName {
+    /// Who asked for what, when, and how it was answered.
+    Metadata,
+    /// What was sent, too, save secrets, config maps and tokens.
+    Request,
 }
 
 /// Starts a lab, says where it listens, waits.
@@ -63,8 +74,13 @@ pub(super) async fn run(options: UpOptions, out: &mut impl Write) -> anyhow::Res
         PaceName::Azure => Pace::Azure,
     };
     wait_for_release(&data).await?;
+    let audit = options.audit.map(|level| match level {
+        AuditName::Metadata => kube::AuditLevel::Metadata,
+        AuditName::Request => kube::AuditLevel::Request,
+    });
     let (plane, control_plane) = (options.plane, options.control_plane);
-    let lab = Lab::start(LabOptions { data: Some(data.clone()), pace, plane, control_plane, portal: true }).await?;
+    let options_of_lab = LabOptions { data: Some(data.clone()), pace, plane, control_plane, audit, portal: true };
+    let lab = Lab::start(options_of_lab).await?;
     let status = lab.status();
     match options.output {
         Output::Json => writeln!(out, "{}", serde_json::to_string(&status)?)?,

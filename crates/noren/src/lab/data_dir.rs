@@ -59,6 +59,11 @@ impl DataDir {
         self.0.join("control-planes")
     }
 
+    /// The audit logs of embedded API servers, a file for each cluster.
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.0.join("audit")
+    }
+
     /// The lab authority's certificate.
     pub(crate) fn authority(&self) -> PathBuf {
         self.0.join("ca.pem")

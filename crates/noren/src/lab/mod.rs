@@ -83,6 +83,8 @@ pub(crate) struct LabOptions {
     pub(crate) plane: PlaneChoice,
     /// What stands behind the endpoints of clusters that do not choose for themselves.
     pub(crate) control_plane: ControlPlane,
+    /// How much of what embedded API servers are asked is put on record, if anything.
+    pub(crate) audit: Option<kube::AuditLevel>,
     /// Whether there is a portal.
     pub(crate) portal: bool,
 }
@@ -103,7 +105,7 @@ impl LabOptions {
     /// A lab that leaves nothing behind, and that nobody looks at.
     pub(crate) fn ephemeral() -> Self {
         let control_plane = ControlPlane::Embedded;
-        Self { data: None, pace: Pace::Instant, plane: PlaneChoice::Auto, control_plane, portal: false }
+        Self { data: None, pace: Pace::Instant, plane: PlaneChoice::Auto, control_plane, audit: None, portal: false }
     }
 }
 
@@ -148,7 +150,10 @@ impl Lab {
         let network = Arc::new(ArcSwap::from_pointee(Network::default()));
         let changed = Arc::new(Notify::new());
         let (revised, revisions) = watch::channel(0);
-        let api_server = kube::ApiServer::new(store.clone(), Arc::new(jiff::Timestamp::now));
+        let audit = options.data.as_ref().zip(options.audit);
+        let audit = audit.map(|(data, level)| kube::AuditLog::start(data.audit(), level)).transpose();
+        let audit = audit.context("the audit log cannot be written")?;
+        let api_server = kube::ApiServer::audited(store.clone(), Arc::new(jiff::Timestamp::now), audit);
         let control_planes = ControlPlanes::new(options.control_plane.clone(), options.data.clone()).await?;
         let control_planes = Arc::new(control_planes);
         let backend = backend::Backend::new(api_server.clone(), Arc::clone(&control_planes), Arc::clone(&network));
