@@ -35,7 +35,7 @@ impl Matrix {
         let work: Vec<(usize, Work)> = in_threads(&classes, |run| {
             let work = |&(place, class): &(usize, &Arc<Class>)| {
                 let again = unmade.iter().any(|made| Arc::ptr_eq(made, class))
-                    || effect.remakes(&class.fares)
+                    || effect.remakes(class)
                     || class.fares.amended() > AMENDED_MAX;
                 if again {
                     return Some((place, Work::Again));

@@ -12,13 +12,15 @@ use azure::{
 };
 use foldhash::HashMap;
 use ipnet::Ipv4Net;
-use network::{Cells, Difference, Network, RouteSource, Vantage, VirtualNetwork, Zone};
+use network::{Cells, Difference, Interface, Network, RouteSource, Vantage, VirtualNetwork, Zone};
 
 use super::{
     Class,
-    fares::Fares,
     index::{At, Changed, Index, Number},
 };
+
+/// How many clusters are asked about one by one rather than all.
+const ALONE_MAX: usize = 32;
 
 /// What a change can matter to.
 #[derive(Default)]
@@ -29,6 +31,11 @@ pub(super) struct Effect {
     pub(super) vantages: BTreeSet<Vantage>,
     /// Networks in which packets may fare otherwise.
     networks: BTreeSet<At>,
+    /// Networks with endpoints that stand where they stood and let others through than before: that matters to
+    /// their clusters, and to those that stand out, whose names may lead there.
+    endpoints: BTreeSet<At>,
+    /// Those that stand out, whoever asks.
+    alone: Vec<Number>,
     /// Networks whose views may answer any name otherwise.
     views: BTreeSet<At>,
     /// Networks whose views may answer the names of these clusters otherwise.
@@ -94,15 +101,27 @@ impl Effect {
                 }
             }
         }
+        if !effect.endpoints.is_empty() {
+            let facts = (0..).zip(index.facts.iter());
+            effect.alone = facts.filter(|(_, facts)| facts.alone).map(|(number, _)| number).collect();
+            if effect.alone.len() > ALONE_MAX {
+                effect.networks.append(&mut effect.endpoints);
+            }
+        }
         Some(effect)
     }
 
     /// Whether a class is to be made anew.
-    pub(super) fn remakes(&self, fares: &Fares) -> bool {
-        let by_names = || !self.views.is_empty() || !self.names.is_empty() || !self.networks.is_empty();
-        self.networks.iter().any(|network| fares.networks().binary_search(network).is_ok())
+    pub(super) fn remakes(&self, class: &Class) -> bool {
+        let fares = &class.fares;
+        let by_names = || {
+            !self.views.is_empty() || !self.names.is_empty() || !self.networks.is_empty() || !self.endpoints.is_empty()
+        };
+        fares.depends_on(&self.networks)
             || fares.asks().is_some_and(|asks| self.views.contains(&asks))
             || (fares.forwards() && by_names())
+            // A hosts file may lead anywhere.
+            || (!self.endpoints.is_empty() && matches!(class.vantages.first(), Some(Vantage::Client(_))))
     }
 
     /// The clusters that a class is to be asked about again, and whether each may stand out.
@@ -112,6 +131,9 @@ impl Effect {
         let mut asked: BTreeMap<Number, bool> = named.map(|number| (*number, true)).collect();
         // A hosts file may have any name.
         let knows_names = matches!(class.vantages.first(), Some(Vantage::Client(_)));
+        if fares.depends_on(&self.endpoints) {
+            asked.extend(self.alone.iter().chain(&fares.view().alone).map(|number| (*number, true)));
+        }
         for changed in &self.clusters {
             let number = changed.number;
             if changed.moved || knows_names || fares.singles_out(number) {
@@ -171,7 +193,13 @@ impl Effect {
                 if let Some(endpoint) = &held.private_endpoint {
                     let services = sides.into_iter().filter_map(|side| side.estate().private_endpoint(endpoint));
                     clusters.extend(services.filter_map(|endpoint| endpoint.service.clone()));
-                    self.networks.insert(at);
+                    let leads = |held: &Interface| Interface { service: None, ..held.clone() };
+                    let stands = other.interfaces.get(address).is_some_and(|other| leads(other) == leads(held));
+                    if stands {
+                        self.endpoints.insert(at)
+                    } else {
+                        self.networks.insert(at)
+                    };
                 } else if held.public_address.is_some() || cells.names(*address) {
                     self.networks.insert(at);
                 }

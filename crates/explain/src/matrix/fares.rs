@@ -1,7 +1,7 @@
 //! How a class of vantages fares with every cluster: one by one where clusters stand out, by groups and
 //! by where they stand otherwise.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use super::{
     Outcome,
@@ -67,9 +67,9 @@ impl From<Made> for Fares {
 }
 
 impl Fares {
-    /// The networks that it depends on, sorted.
-    pub(super) fn networks(&self) -> &[At] {
-        &self.made.networks
+    /// Whether a change of one of these networks can matter here.
+    pub(super) fn depends_on(&self, networks: &BTreeSet<At>) -> bool {
+        networks.iter().any(|network| self.made.networks.binary_search(network).is_ok())
     }
 
     /// Whether names are forwarded to places that the dependencies do not list.
