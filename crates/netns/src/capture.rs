@@ -3,11 +3,16 @@
 use std::{
     io::{self, Read, Write},
     net::Ipv4Addr,
+    os::fd::{AsFd, BorrowedFd},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use network::plan::LinkName;
-use nix::libc;
+use nix::{
+    errno::Errno,
+    libc,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
 use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
 
 use crate::enter::Entrance;
@@ -16,6 +21,8 @@ use crate::enter::Entrance;
 const EVERY_PROTOCOL: u16 = 0x0003;
 /// The longest frame: large sends are not cut into packets between veth ends.
 const FRAME_MAX: u32 = 1 << 18;
+/// Packets that are read before it is looked whether to end: more than the kernel keeps.
+const FRAMES_AT_ONCE: usize = 4096;
 
 /// Which of a place's packets.
 #[derive(Debug, Clone, Default)]
@@ -36,20 +43,15 @@ impl CaptureOf {
     }
 }
 
-/// Writes packets that pass at a place as a pcap file until writing fails or
-/// `more` says so. Afterwards the calling thread is at the place.
+/// Writes packets that pass at a place as a pcap file until writing fails or `end` can be read or has
+/// closed; those that had passed by then are written, too. Afterwards the calling thread is at the place.
 ///
 /// # Errors
 /// The place or its link is gone; the output cannot be written.
-pub fn capture(
-    entrance: &Entrance,
-    of: &CaptureOf,
-    mut output: impl Write,
-    mut more: impl FnMut() -> bool,
-) -> io::Result<()> {
+pub fn capture(entrance: &Entrance, of: &CaptureOf, mut output: impl Write, end: BorrowedFd<'_>) -> io::Result<()> {
     entrance.go()?;
     let protocol = i32::from(EVERY_PROTOCOL.to_be());
-    let mut socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol.into()))?;
+    let mut socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking(), Some(protocol.into()))?;
     if let Some(link) = &of.link {
         bind(&socket, link)?;
     }
@@ -57,23 +59,42 @@ pub fn capture(
     let header = [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, FRAME_MAX, 1];
     output.write_all(&header.map(u32::to_ne_bytes).concat())?;
     let mut frame = vec![0; FRAME_MAX as usize];
-    while more() {
-        let length = match socket.read(&mut frame) {
-            Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if !of.wants(&frame[..length]) {
-            continue;
+    loop {
+        let ended = wait(&socket, end)?;
+        for _ in 0..FRAMES_AT_ONCE {
+            let length = match socket.read(&mut frame) {
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if of.wants(&frame[..length]) {
+                write(&mut output, &frame[..length])?;
+            }
         }
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let length_u32 = u32::try_from(length).map_err(io::Error::other)?;
-        let seconds = u32::try_from(at.as_secs()).map_err(io::Error::other)?;
-        let header = [seconds, at.subsec_micros(), length_u32, length_u32];
-        output.write_all(&header.map(u32::to_ne_bytes).concat())?;
-        output.write_all(&frame[..length])?;
+        if ended {
+            return Ok(());
+        }
     }
-    Ok(())
+}
+
+/// Waits for a packet or the end; whether it is the end.
+fn wait(socket: &Socket, end: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut awaited = [PollFd::new(socket.as_fd(), PollFlags::POLLIN), PollFd::new(end, PollFlags::POLLIN)];
+    match poll(&mut awaited, PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => Ok(awaited[1].any().unwrap_or_default()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes a packet as it came by now.
+fn write(output: &mut impl Write, frame: &[u8]) -> io::Result<()> {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let length = u32::try_from(frame.len()).map_err(io::Error::other)?;
+    let seconds = u32::try_from(at.as_secs()).map_err(io::Error::other)?;
+    let header = [seconds, at.subsec_micros(), length, length];
+    output.write_all(&header.map(u32::to_ne_bytes).concat())?;
+    output.write_all(frame)
 }
 
 /// Limits the socket to one link.

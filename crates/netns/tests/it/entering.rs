@@ -2,6 +2,7 @@
 
 use std::{
     io::Read as _,
+    os::fd::AsFd as _,
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
@@ -128,23 +129,18 @@ async fn a_capture_shows_a_connections_packets() {
     let stage = Stage::set(world()).await;
     let entrance =
         stage.fabric.enter(&Place::Network(crate::stage::id("virtualNetworks", "one"))).await.expect("a place");
-    let (started, starts) = std::sync::mpsc::channel();
+    let (end, ends) = std::io::pipe().expect("a pipe");
+    let (mut seen, output) = std::io::pipe().expect("a pipe");
     let capture = std::thread::spawn(move || {
-        let (mut file, mut packets) = (Vec::new(), 0);
-        let more = || {
-            started.send(()).is_ok() && {
-                packets += 1;
-                packets <= 3
-            }
-        };
         let of = netns::CaptureOf { link: Some(crate::stage::link("vm-1")), ..Default::default() };
-        netns::capture(&entrance, &of, &mut file, more).expect("a capture");
-        file
+        netns::capture(&entrance, &of, output, end.as_fd()).expect("a capture");
     });
-    starts.recv().expect("it has started");
+    let mut file = vec![0; 24];
+    seen.read_exact(&mut file).expect("its beginning");
     assert!(stage.connect(&machine("vm-1"), "10.0.0.9:443").await.stands());
-    drop(starts);
-    let file = capture.join().expect("a capture");
+    drop(ends);
+    capture.join().expect("a capture");
+    seen.read_to_end(&mut file).expect("the rest");
     assert_eq!(file[..4], 0xa1b2_c3d4_u32.to_ne_bytes(), "a pcap file");
     // Destination of the first packet: Ethernet header, then 16 octets into the IP header.
     assert_eq!(file[24 + 16 + 14 + 16..][..4], [10, 0, 0, 9]);

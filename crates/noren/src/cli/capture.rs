@@ -1,10 +1,17 @@
 //! `noren capture`: the packets that pass at a vantage or come to an endpoint, as a pcap file.
 
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use clap::Args;
 #[cfg(target_os = "linux")]
 use netns::CaptureOf as Of;
+#[cfg(target_os = "linux")]
+use nix::sys::{
+    signal::{SigSet, Signal},
+    signalfd::{SfdFlags, SignalFd},
+};
 
 use super::{Done, LabArgs};
 use crate::{
@@ -34,7 +41,12 @@ pub(super) async fn run(options: CaptureOptions) -> anyhow::Result<Done> {
                 Some(path) => Box::new(fs_err::File::create(path)?),
                 None => Box::new(std::io::stdout().lock()),
             };
-            netns::capture(&entrance, &Of { link: None, address }, output, || true)?;
+            // What has passed when somebody interrupts it is written before it ends.
+            let mut interrupted = SigSet::empty();
+            interrupted.extend([Signal::SIGINT, Signal::SIGTERM]);
+            interrupted.thread_block()?;
+            let end = SignalFd::with_flags(&interrupted, SfdFlags::SFD_CLOEXEC)?;
+            netns::capture(&entrance, &Of { link: None, address }, output, end.as_fd())?;
             Ok(std::process::ExitCode::SUCCESS)
         }))),
         Stand::Proxy { why } => Err(Failure::new("there are no packets to see")

@@ -130,8 +130,6 @@ impl Lab {
     pub(crate) async fn start(options: LabOptions) -> anyhow::Result<Self> {
         pki::install_provider();
         raise_descriptor_limit();
-        // The first random number costs some 20 ms of gathering entropy: not on the way to being ready.
-        tokio::task::spawn_blocking(|| drop(pki::random_token(1)));
         let store = open_store(options.data.as_ref())?;
         let authority = authority(&store).await?;
         let listener = listener(&store, ARM_PORT_KEY).await?;
