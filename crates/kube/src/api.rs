@@ -20,8 +20,7 @@ use crate::{
     protobuf, rbac,
     registry::{self, Verbs},
     request::{Objects, Options, Target, decode_path},
-    reviews::{self, User},
-    scale,
+    reviews, scale,
     server::Tokens,
     status::Status,
     table::{self, IncludeObject},
@@ -49,8 +48,6 @@ pub(crate) struct Api {
     pub(crate) version: String,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) seats: Arc<Seats>,
-    /// Who asks.
-    pub(crate) user: User,
     pub(crate) now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -64,10 +61,10 @@ impl Api {
         let query = request.uri.query().unwrap_or_default();
         let watch = query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1"));
         let wanted = rbac::request_of(&request.method, &path, watch);
-        if self.objects.allows(&self.user, &wanted)?.is_none() {
-            return Err(Status::forbidden(wanted.refusal(&self.user.name)));
+        if self.objects.allows(&self.objects.user, &wanted)?.is_none() {
+            return Err(Status::forbidden(wanted.refusal(&self.objects.user.name)));
         }
-        let _seat = fairness::seat(&self.seats, &self.objects, &self.user, &wanted)?;
+        let _seat = fairness::seat(&self.seats, &self.objects, &self.objects.user, &wanted)?;
         if let Some(document) = self.open_id(&path).await? {
             return Ok(ok(document));
         }
@@ -144,7 +141,7 @@ impl Api {
                 return self.bind_by(objects, &body).await;
             }
             let tokens = self.tokens.get().await?;
-            let review = reviews::answer(&self.objects, &self.user, &tokens, objects, body)?;
+            let review = reviews::answer(&self.objects, &self.objects.user, &tokens, objects, body)?;
             return Ok(Answer::Json(StatusCode::CREATED, review, Vec::new()));
         }
         if objects.resource.verbs != Verbs::All {
@@ -206,7 +203,7 @@ impl Api {
             }
             (&Method::PATCH, Some(name)) => {
                 let patch_type = PatchType::of(content_type(request))?;
-                if objects.resource.group == "rbac.authorization.k8s.io" && !self.user.is_master() {
+                if objects.resource.group == "rbac.authorization.k8s.io" && !self.objects.user.is_master() {
                     let patched = self.objects.preview(objects, name, (patch_type, parse_yaml(body)?))?;
                     self.check_grant(objects, &patched)?;
                 }
@@ -267,10 +264,10 @@ impl Api {
     /// That a role or a binding gives nobody more than whoever writes it has.
     fn check_grant(&self, objects: &Objects<'_>, body: &Value) -> Result<(), Status> {
         let row = &objects.resource;
-        if row.group != "rbac.authorization.k8s.io" || self.user.is_master() {
+        if row.group != "rbac.authorization.k8s.io" || self.objects.user.is_master() {
             return Ok(());
         }
-        rbac::check_escalation(&self.objects, &self.user, &row.plural, body, objects.namespace)
+        rbac::check_escalation(&self.objects, &self.objects.user, &row.plural, body, objects.namespace)
     }
 
     async fn patch(

@@ -1,7 +1,7 @@
 //! The audit log: who did what, a line of JSON for each answered request.
 //!
 //! One file for each cluster, which only its owner reads, with a bounded number of older ones beside it. What is written is
-//! handed to a thread over a bounded queue: when that is full, lines are lost and counted in the log of the process, and no
+//! handed to a thread over a bounded queue: when that is full, lines are lost, which the log of the process says, and no
 //! request waits. Source: k8s.io/apiserver `pkg/apis/audit/v1`; secrets, config maps and tokens are never written with
 //! their bodies, as the documentation "Auditing" advises.
 

@@ -103,10 +103,9 @@ impl Client {
 
     async fn answer(&self, parts: &Parts, body: Incoming, noted: &mut Noted) -> Result<Answer, Status> {
         let proved = self.authenticate(&noted.objects, &parts.headers).await?.ok_or_else(Status::unauthorized)?;
-        let user = rbac::effective(&noted.objects, proved.clone(), &parts.headers)?;
-        (noted.proved, noted.user) = (Some(proved), Some(user.clone()));
-        let mut objects = noted.objects.clone();
-        objects.user = Arc::new(user.clone());
+        let user = Arc::new(rbac::effective(&noted.objects, proved.clone(), &parts.headers)?);
+        (noted.proved, noted.user) = (Some(proved), Some(Arc::clone(&user)));
+        let objects = ObjectStore { user, ..noted.objects.clone() };
         let collected = timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
         let body = match collected {
             Ok(Ok(collected)) => collected.to_bytes(),
@@ -119,7 +118,6 @@ impl Client {
             version: self.spec.version.clone(),
             metrics: Arc::clone(&self.metrics),
             seats: Arc::clone(self.server.seats()),
-            user,
             now: self.server.clock(),
         };
         noted.body = body.clone();

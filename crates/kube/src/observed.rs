@@ -1,6 +1,9 @@
 //! What is noted of each request when it is answered: counted for `/metrics`, written into the audit log.
 
-use std::{sync::PoisonError, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Method, header, request::Parts};
@@ -23,7 +26,7 @@ pub(crate) struct Noted {
     /// Whoever was proved to ask.
     pub(crate) proved: Option<User>,
     /// As whom.
-    pub(crate) user: Option<User>,
+    pub(crate) user: Option<Arc<User>>,
     pub(crate) body: Bytes,
 }
 
@@ -106,8 +109,8 @@ pub(crate) fn record(
         uri: parts.uri.to_string(),
         request: rbac::request_of(&parts.method, &path, watch),
         version,
-        user: noted.user.as_ref().unwrap_or(&nobody),
-        proved: noted.proved.as_ref().filter(|proved| noted.user.as_ref().is_some_and(|user| user != *proved)),
+        user: noted.user.as_deref().unwrap_or(&nobody),
+        proved: noted.proved.as_ref().filter(|proved| noted.user.as_deref().is_some_and(|user| user != *proved)),
         agent: parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default(),
         body,
         code,
